@@ -1,0 +1,86 @@
+"""The adapter contract: how a text becomes the piece ids of one encoder.
+
+It does not know how many positions the encoder has. Implementations are the public modules beside it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jptextclf.encodings import Encodings
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one text becomes, for a person to read.
+
+    ``offsets`` are character positions in ``text``; special tokens have ``(0, 0)``. ``words`` are what the
+    tokenizer splits the text into before it looks for pieces.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    pieces: tuple[str, ...]
+    ids: tuple[int, ...]
+    mask: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class TokenizerInfo:
+    """What the guard and the bundle have to know about a tokenizer."""
+
+    vocabulary_size: int
+    special_ids: dict[str, int]
+    """``cls``, ``sep``, ``pad``, ``unk``, ``mask``: those that the tokenizer has."""
+    model_max_length: int | None
+    """Pieces that the tokenizer's own configuration allows; None where it names no limit."""
+    options: dict[str, object] = field(default_factory=dict)
+    """What identifies the tokenization beside the files: adapter options, dictionary, normalisation."""
+
+
+class TokenizerAdapter(ABC):
+    """Turn raw texts into the piece ids that one pretrained encoder was trained on.
+
+    Promises, each of them a test in ``tests/test_adapter_contract.py``:
+
+    - the ids equal the reference tokenizer's, or differ where that is wrong, case by case, documented;
+    - the empty text gives the special tokens only;
+    - a text alone and in a batch gives the same row;
+    - any ``str`` is accepted (NUL, lone surrogates, a million characters) and never crashes the process;
+      anything else is a ``TypeError`` that names its index;
+    - no text can inject a special token;
+    - offsets lie inside the original text, in order, and cover every character that is not white space
+      and that the tokenizer's normalisation keeps;
+    - safe in threads and after a fork, and picklable.
+    """
+
+    name: str
+    """The registry name, which is the module's name."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], *, max_length: int, offsets: bool = False) -> Encodings:
+        """Texts -> ragged ids, special tokens included.
+
+        :param max_length: pieces per text, special tokens included; longer texts are cut at the end
+        :raises TypeError: an item is not a ``str``
+        :raises ConfigError: ``max_length`` has no room for the special tokens and one piece (``JPT-U020``)
+        """
+
+    @abstractmethod
+    def explain(self, text: str) -> Explanation:
+        """What the text becomes, step by step. It is never cut."""
+
+    @abstractmethod
+    def info(self) -> TokenizerInfo:
+        """Vocabulary size, special ids and options."""
+
+    @abstractmethod
+    def save_pretrained(self, directory: Path) -> list[str]:
+        """Write the files that plain transformers loads, quirks baked in.
+
+        :returns: names of the files written
+        """

@@ -1,0 +1,115 @@
+"""LabelSchema: label names <-> label ids, for single- and multi-label tasks.
+
+It does not know where labels come from. The order never changes after training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from jptextclf.errors import ConfigError, DataError
+from jptextclf.messages import did_you_mean, listing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Task = Literal["binary", "multiclass", "multilabel"]
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+
+
+def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Distinct names in a fixed order: by number where all are numbers, else by code point.
+
+    ``["10", "-1", "2"] -> ("-1", "2", "10")``
+    """
+    distinct = set(names)
+    try:
+        return tuple(sorted(distinct, key=lambda name: (float(name), name)))
+    except ValueError:
+        return tuple(sorted(distinct))
+
+
+@dataclass(frozen=True)
+class LabelSchema:
+    """Ordered label names and the task; an invalid one cannot be built.
+
+    :raises ConfigError: no such task, fewer labels than the task needs, or a name that is empty or twice there
+    """
+
+    names: tuple[str, ...]
+    task: Task
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ConfigError("U010", task=self.task, known=listing(TASKS))
+        if any(not name for name in self.names) or len(set(self.names)) != len(self.names):
+            raise ConfigError("U011", names=listing(self.names))
+        least = {"binary": 2, "multiclass": 2, "multilabel": 1}[self.task]
+        if len(self.names) < least or (self.task == "binary" and len(self.names) != 2):
+            raise ConfigError("U012", task=self.task, n=len(self.names), names=listing(self.names))
+
+    @classmethod
+    def infer(cls, labels: Iterable[Sequence[str]], task: str = "auto") -> LabelSchema:
+        """The schema of these examples; ``auto`` is multilabel as soon as one example has not exactly one label.
+
+        :param labels: the label names of each example
+        """
+        rows = [tuple(row) for row in labels]
+        names = sorted_names(name for row in rows for name in row)
+        if task == "auto":
+            if any(len(row) != 1 for row in rows):
+                task = "multilabel"
+            else:
+                task = "binary" if len(names) == 2 else "multiclass"
+        return cls(names, cast("Task", task))
+
+    @property
+    def n_labels(self) -> int:
+        return len(self.names)
+
+    @property
+    def is_multilabel(self) -> bool:
+        return self.task == "multilabel"
+
+    def id_of(self, name: str) -> int:
+        """:raises DataError: the name is not in the schema (``JPT-D040``)"""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise DataError(
+                "D040", label=name, known=listing(self.names), hint=did_you_mean(name, self.names)
+            ) from None
+
+    def encode(self, labels: Iterable[Sequence[str]]) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Label names of each example -> ids, or a 0/1 matrix for a multi-label task.
+
+        :returns: *Shape:* ``(texts,)`` int64, or ``(texts, n_labels)`` float32
+        :raises DataError: an unknown name (``JPT-D040``), or not exactly one label where the task wants one (``JPT-D041``)
+        """
+        import numpy as np
+
+        ids = {name: number for number, name in enumerate(self.names)}
+        rows = [tuple(row) for row in labels]
+        for number, row in enumerate(rows):
+            for name in row:
+                if name not in ids:
+                    self.id_of(name)
+            if not self.is_multilabel and len(row) != 1:
+                raise DataError("D041", task=self.task, item=number, labels=listing(row))
+        if not self.is_multilabel:
+            return np.array([ids[row[0]] for row in rows], dtype=np.int64)
+        matrix = np.zeros((len(rows), self.n_labels), dtype=np.float32)
+        for number, row in enumerate(rows):
+            for name in row:
+                matrix[number, ids[name]] = 1.0
+        return matrix
+
+    def to_json(self) -> dict[str, object]:
+        return {"task": self.task, "names": list(self.names)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, object]) -> LabelSchema:
+        return cls(tuple(cast("list[str]", data["names"])), cast("Task", data["task"]))
