@@ -1,0 +1,130 @@
+"""Component: one third-party thing a model is made from, with what is stated about its licence.
+
+It does not judge. Keys and words are those of the published case files, so that a record is a case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from jptextclf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from license_expression import Licensing
+
+Role = Literal[
+    "base_model", "training_data", "evaluation_data", "tokenizer", "dictionary", "teacher", "adapter", "software"
+]
+Relation = Literal[
+    "fine-tuned-from", "features-from", "merged-with", "distilled-from", "adapter-of",
+    "trained-on", "evaluated-on", "tokenized-with", "depends-on",
+]  # fmt: skip
+
+NOASSERTION = "NOASSERTION"
+"""SPDX's word for "nobody has said"; never an empty string."""
+
+
+def spdx_expression(expression: str) -> str:
+    """A licence expression in its usual spelling: ``"mit or apache-2.0" -> "MIT OR Apache-2.0"``.
+
+    ``LicenseRef-…`` ids and ``NOASSERTION`` are taken as they are.
+
+    :raises ConfigError: it does not parse or names an unknown id (``JPT-U050``)
+    """
+    from license_expression import ExpressionError
+
+    text = expression.strip()
+    if text.upper() == NOASSERTION:
+        return NOASSERTION
+    licensing = _licensing()
+    try:
+        tree = licensing.parse(text)
+    except ExpressionError as error:
+        raise ConfigError("U050", expression=expression, problem=str(error).split("\n")[0]) from error
+    if tree is None:
+        raise ConfigError("U050", expression=expression, problem="''")
+    unknown = [key for key in licensing.unknown_license_keys(tree) if not key.startswith("LicenseRef-")]
+    if unknown:
+        raise ConfigError("U050", expression=expression, problem=", ".join(unknown))
+    return str(tree)
+
+
+@lru_cache(maxsize=1)
+def _licensing() -> Licensing:
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where a person can check a statement. At least ``url`` or ``file`` is there."""
+
+    statement: str
+    """What the source says, in its own words or as its id, such as ``license: apache-2.0``."""
+    url: str = ""
+    file: str = ""
+    """Path of a file that travels with the thing itself, relative to its directory."""
+    revision: str = ""
+    sha256: str = ""
+    """Of the text that was read."""
+    line: int | None = None
+    date: str = ""
+    """When it was read, ``YYYY-MM-DD``."""
+
+    def __post_init__(self) -> None:
+        if not (self.url or self.file):
+            raise ValueError(f"evidence for {self.statement!r} names neither a url nor a file")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One third-party thing a model is made from.
+
+    :raises ConfigError: ``license`` is no SPDX expression (``JPT-U050``)
+    """
+
+    role: Role
+    name: str
+    relation: Relation
+    license: str = NOASSERTION
+    """SPDX expression as declared upstream, ``LicenseRef-…`` or ``NOASSERTION``."""
+    body_license: str | None = None
+    """What the text beside the declaration states, where somebody has read it."""
+    revision: str | None = None
+    """Exact upstream version. None means known to be unpinned."""
+    origin: Literal["own", "customer", "public", "unknown"] = "public"
+    personal_information: Literal["none-confirmed", "contains", "unknown"] | None = None
+    """For data only."""
+    sha256: str = ""
+    """Of the file, or of the manifest of the files, that was used."""
+    url: str = ""
+    note: str = ""
+    bundled: bool = False
+    """Whether its files are inside the run directory."""
+    evidence: tuple[Evidence, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "license", spdx_expression(self.license or NOASSERTION))
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field that says something, in the order of the class."""
+        record: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "evidence":
+                value = [
+                    {field.name: entry for field in fields(one) if (entry := getattr(one, field.name))}
+                    for one in self.evidence
+                ]
+            # revision None is a statement of its own: known to be unpinned.
+            if item.name == "revision" or value not in ("", None, []):
+                record[item.name] = value
+        return record
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Component:
+        evidence = tuple(Evidence(**one) for one in record.get("evidence", ()))
+        return cls(**{**cast("dict[str, Any]", record), "evidence": evidence})
