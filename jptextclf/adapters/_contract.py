@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from jptextclf.encodings import Encodings
 
@@ -58,8 +59,15 @@ class TokenizerAdapter(ABC):
     - safe in threads and after a fork, and picklable.
     """
 
-    name: str
+    name: ClassVar[str]
     """The registry name, which is the module's name."""
+
+    @abstractmethod
+    def __init__(self, directory: Path) -> None:
+        """Open the tokenizer files of a directory.
+
+        :raises SetupError: they are missing, damaged, or meant for another adapter
+        """
 
     @abstractmethod
     def encode(self, texts: Sequence[str], *, max_length: int, offsets: bool = False) -> Encodings:
@@ -79,8 +87,8 @@ class TokenizerAdapter(ABC):
         """Vocabulary size, special ids and options."""
 
     @abstractmethod
-    def save_pretrained(self, directory: Path) -> list[str]:
+    def save_pretrained(self, directory: Path, *, max_length: int) -> None:
         """Write the files that plain transformers loads, quirks baked in.
 
-        :returns: names of the files written
+        :param max_length: becomes the limit that plain transformers cuts to when asked to truncate
         """
