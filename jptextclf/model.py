@@ -1,0 +1,225 @@
+"""The classifier: a pretrained encoder and its head, ragged piece ids in, logits out.
+
+It does not know where texts or labels come from. The network is transformers' own
+``…ForSequenceClassification``, so that what is trained is what plain transformers loads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from jptextclf import builtin
+from jptextclf.adapters import TokenizerInfo
+from jptextclf.batching import length_batches
+from jptextclf.devices import autocast
+from jptextclf.encoders import EncoderFiles
+from jptextclf.encodings import Encodings
+from jptextclf.errors import ConfigError, SetupError
+from jptextclf.labels import LabelSchema
+from jptextclf.messages import listing
+
+# Their position ids start after the padding id, so that many rows of the table are never reached.
+_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer"}
+
+
+class Classifier(nn.Module):
+    """An encoder with a classification head.
+
+    :param network: a ``…ForSequenceClassification`` of transformers
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.pad_id = int(network.config.pad_token_id or 0)
+
+    def forward(self, input_ids: Tensor, row_splits: Tensor) -> Tensor:
+        """
+        :param input_ids: piece ids of all texts, one after the other.  *Shape:* ``(tokens,)``, int64
+        :param row_splits: where each text starts, and the end.         *Shape:* ``(texts + 1,)``, int64
+        :returns: logits, before softmax or sigmoid.                     *Shape:* ``(texts, n_labels)``, float32
+        """
+        padded, mask = pad(input_ids, row_splits, self.pad_id)
+        logits: Tensor = self.network(input_ids=padded, attention_mask=mask).logits
+        return logits.float()
+
+    @property
+    def width(self) -> int:
+        """Hidden size of a vector."""
+        return hidden_width(self.network.config)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+
+def compute_logits(
+    classifier: Classifier,
+    encodings: Encodings,
+    *,
+    precision: torch.dtype = torch.float32,
+    max_tokens: int,
+    on_batch: Callable[[int], None] = lambda n_texts: None,
+) -> NDArray[np.float32]:
+    """Logits of many texts, in batches of similar length.
+
+    :param max_tokens: padded pieces in one batch at most
+    :param on_batch: told how many texts were done, after each batch
+    :returns: logits in the order of ``encodings``.  *Shape:* ``(texts, n_labels)``
+    """
+    logits = np.zeros((len(encodings), classifier.network.config.num_labels), dtype=np.float32)
+    device = classifier.device
+    was_training = classifier.training
+    classifier.eval()
+    with torch.inference_mode(), autocast(device, precision):
+        for texts in length_batches(encodings.lengths, max_tokens=max_tokens):
+            logits[texts] = classifier(*to_device(encodings.select(texts), device)).cpu().numpy()
+            on_batch(len(texts))
+    classifier.train(was_training)
+    return logits
+
+
+def to_device(encodings: Encodings, device: torch.device) -> tuple[Tensor, Tensor]:
+    """``input_ids`` and ``row_splits`` as tensors, ready for :meth:`Classifier.forward`."""
+    return (
+        torch.from_numpy(encodings.input_ids).to(device, non_blocking=True),
+        torch.from_numpy(encodings.row_splits).to(device, non_blocking=True),
+    )
+
+
+def pad(input_ids: Tensor, row_splits: Tensor, pad_id: int) -> tuple[Tensor, Tensor]:
+    """Ragged ids -> a rectangle and its mask.
+
+    :returns: ids and mask, 1 where there is a piece.  *Shape:* ``(texts, longest)``, int64 both
+    """
+    lengths = row_splits.diff()
+    mask = torch.arange(int(lengths.max()), device=input_ids.device)[None, :] < lengths[:, None]
+    padded = torch.full(mask.shape, pad_id, dtype=torch.long, device=input_ids.device)
+    padded[mask] = input_ids.long()
+    return padded, mask.long()
+
+
+def build_classifier(files: EncoderFiles, schema: LabelSchema, *, seed: int) -> Classifier:
+    """The pretrained encoder with a new head, in float32 on the CPU.
+
+    :param seed: of the head's first values
+    :raises SetupError: the weights or the configuration cannot be read (``JPT-E044``), there is no
+        classifier of that architecture (``JPT-E045``), or the encoder's weights are incomplete (``JPT-E046``)
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    with _translated(files.directory):
+        config = AutoConfig.from_pretrained(str(files.directory), local_files_only=True, trust_remote_code=False)
+    _describe_labels(config, schema)
+    if type(config) not in AutoModelForSequenceClassification._model_mapping.keys():  # noqa: SLF001, SIM118
+        raise SetupError("E045", path=files.directory, found=config.model_type)
+    torch.manual_seed(seed)
+    if files.kind == "builtin":
+        network = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        missing = network.base_model.load_state_dict(builtin.load_state_dict(), strict=False).missing_keys
+    else:
+        with _translated(files.directory), _quiet_transformers():
+            network, loading = AutoModelForSequenceClassification.from_pretrained(
+                str(files.directory), config=config, dtype=torch.float32, local_files_only=True,
+                trust_remote_code=False, use_safetensors=True, output_loading_info=True,
+            )  # fmt: skip
+        prefix = network.base_model_prefix + "."
+        missing = [key.removeprefix(prefix) for key in loading["missing_keys"] if key.startswith(prefix)]
+    # Encoders published for embeddings have no pooler; it belongs to the head and is trained with it.
+    lacking = [key for key in missing if not key.startswith("pooler.")]
+    if lacking:
+        raise SetupError("E046", path=files.directory, n=len(lacking), names=listing(lacking, 5))
+    return Classifier(network)
+
+
+def load_classifier(directory: Path) -> Classifier:
+    """A trained classifier from a run directory, in float32 on the CPU.
+
+    :raises SetupError: the files cannot be read (``JPT-E044``)
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    with _translated(directory), _quiet_transformers():
+        network = AutoModelForSequenceClassification.from_pretrained(
+            str(directory), dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+    return Classifier(network.eval())
+
+
+def check_fit(classifier: Classifier, tokenizer: TokenizerInfo, *, path: Path, max_length: int) -> None:
+    """The guard: does this tokenizer belong to this encoder, and do the texts fit?
+
+    A wrong tokenizer trains silently to a bad model, so this runs before any training.
+
+    :raises SetupError: more ids than embedding rows (``JPT-E047``), or another padding id (``JPT-E048``)
+    :raises ConfigError: ``max_length`` is beyond the encoder's positions (``JPT-U023``)
+    """
+    config = classifier.network.config
+    rows = classifier.network.get_input_embeddings().weight.shape[0]
+    if tokenizer.vocabulary_size > rows:
+        raise SetupError("E047", path=path, vocabulary=tokenizer.vocabulary_size, rows=rows)
+    pad_id = tokenizer.special_ids.get("pad")
+    if pad_id is not None and config.pad_token_id is not None and pad_id != config.pad_token_id:
+        raise SetupError("E048", path=path, tokenizer=pad_id, encoder=config.pad_token_id)
+    positions = max_positions(config)
+    if positions is not None and max_length > positions:
+        raise ConfigError("U023", max_length=max_length, positions=positions)
+
+
+def max_positions(config: Any) -> int | None:
+    """How many pieces of one text the encoder can number; None where it has no such limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None or positions < 1:
+        return None
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        return int(positions) - int(config.pad_token_id) - 1
+    return int(positions)
+
+
+def hidden_width(config: Any) -> int:
+    """Hidden size, whatever the architecture calls it."""
+    return int(getattr(config, "hidden_size", None) or config.dim)
+
+
+def _describe_labels(config: Any, schema: LabelSchema) -> None:
+    config.num_labels = schema.n_labels
+    config.id2label = dict(enumerate(schema.names))
+    config.label2id = {name: number for number, name in enumerate(schema.names)}
+    config.problem_type = "multi_label_classification" if schema.is_multilabel else "single_label_classification"
+
+
+@contextmanager
+def _translated(directory: Path) -> Iterator[None]:
+    """Whatever transformers says about unreadable files becomes one error of ours."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        problem = str(error).strip().split("\n")[0] or type(error).__name__
+        raise SetupError("E044", path=directory, problem=problem) from error
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bar and no report of a new head for a load that is checked here anyway."""
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

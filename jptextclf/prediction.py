@@ -1,0 +1,166 @@
+"""Predictor: texts -> probabilities -> labels.
+
+It does not know files or runs; it holds one classifier, its adapter and its label schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from jptextclf.adapters import TokenizerAdapter
+from jptextclf.encodings import Encodings
+from jptextclf.errors import DataError
+from jptextclf.labels import LabelSchema
+from jptextclf.model import Classifier, compute_logits
+from jptextclf.progress import Progress, Silent
+
+OnTooLong = Literal["truncate", "error"]
+_TEXTS_AT_ONCE = 4096
+"""Texts tokenised together: enough to fill length-sorted batches, few enough for constant memory."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the classifier says about some texts."""
+
+    schema: LabelSchema
+    probabilities: NDArray[np.float32]
+    """After softmax, or sigmoid for a multi-label task.  *Shape:* ``(texts, n_labels)``"""
+    thresholds: NDArray[np.float32]
+    """Probability from which a multi-label label is given.  *Shape:* ``(n_labels,)``"""
+    truncated: NDArray[np.bool_]
+    """Pieces were cut off.  *Shape:* ``(texts,)``"""
+    empty: NDArray[np.bool_]
+    """Nothing but white space.  *Shape:* ``(texts,)``"""
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def label_ids(self) -> NDArray[np.int64]:
+        """Ids ``(texts,)``, or for a multi-label task a 0/1 matrix ``(texts, n_labels)``."""
+        if self.schema.is_multilabel:
+            return (self.probabilities >= self.thresholds).astype(np.int64)
+        return self.probabilities.argmax(axis=1).astype(np.int64)
+
+    @property
+    def labels(self) -> list[tuple[str, ...]]:
+        """The label names of each text: exactly one, or any number for a multi-label task."""
+        names = self.schema.names
+        if self.schema.is_multilabel:
+            return [tuple(names[number] for number in np.flatnonzero(row)) for row in self.label_ids]
+        return [(names[number],) for number in self.label_ids]
+
+    def to_json(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """One object a text, for a machine to read."""
+        return [
+            {
+                "text": text,
+                "labels": list(labels),
+                "probabilities": {
+                    name: round(float(value), 6) for name, value in zip(self.schema.names, row, strict=True)
+                },
+                "truncated": bool(truncated),
+                "empty": bool(empty),
+            }
+            for text, labels, row, truncated, empty in zip(
+                texts, self.labels, self.probabilities, self.truncated, self.empty, strict=True
+            )
+        ]
+
+
+class Predictor:
+    """One trained classifier, ready for texts.
+
+    :param thresholds: probability from which a label is given, for a multi-label task.  *Shape:* ``(n_labels,)``
+    :param max_length: pieces per text, special tokens included
+    :param max_tokens: padded pieces in one batch at most
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        adapter: TokenizerAdapter,
+        schema: LabelSchema,
+        *,
+        thresholds: NDArray[np.float32] | None = None,
+        max_length: int,
+        max_tokens: int = 4096,
+        device: torch.device | None = None,
+    ) -> None:
+        self.classifier = classifier.to(device) if device is not None else classifier
+        self.adapter = adapter
+        self.schema = schema
+        self.thresholds = np.full(schema.n_labels, 0.5, np.float32) if thresholds is None else thresholds
+        self.max_length = max_length
+        self.max_tokens = max_tokens
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        *,
+        on_too_long: OnTooLong = "truncate",
+        precision: torch.dtype = torch.float32,
+        progress: Progress | None = None,
+    ) -> Prediction:
+        """Classify texts. Memory beside the result does not grow with their number.
+
+        :raises TypeError: an item is not a ``str``
+        :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
+        """
+        show = progress or Silent()
+        parts = []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            some = texts[start : start + _TEXTS_AT_ONCE]
+            encodings = self._encode(some, start, on_too_long)
+            logits = compute_logits(
+                self.classifier, encodings, precision=precision, max_tokens=self.max_tokens, on_batch=show.advance
+            )
+            parts.append(self._from_logits(some, encodings, logits))
+        return _joined(parts) if parts else self._from_logits([], Encodings.empty(), self._no_logits())
+
+    def predict_stream(
+        self, batches: Iterator[Sequence[str]], *, on_too_long: OnTooLong = "truncate"
+    ) -> Iterator[Prediction]:
+        """One :class:`Prediction` for each batch of texts, as they come."""
+        for texts in batches:
+            yield self.predict(texts, on_too_long=on_too_long)
+
+    def _encode(self, texts: Sequence[str], first: int, on_too_long: OnTooLong) -> Encodings:
+        encodings = self.adapter.encode(texts, max_length=self.max_length)
+        if on_too_long == "error" and encodings.truncated.any():
+            number = int(np.argmax(encodings.truncated))
+            raise DataError("D042", item=first + number + 1, max_length=self.max_length, start=texts[number][:30])
+        return encodings
+
+    def _from_logits(
+        self, texts: Sequence[str], encodings: Encodings, logits: NDArray[np.float32]
+    ) -> Prediction:
+        tensor = torch.from_numpy(logits)
+        probabilities = torch.sigmoid(tensor) if self.schema.is_multilabel else torch.softmax(tensor, dim=-1)
+        return Prediction(
+            schema=self.schema,
+            probabilities=probabilities.numpy(),
+            thresholds=self.thresholds,
+            truncated=encodings.truncated,
+            empty=np.array([not text.strip() for text in texts], dtype=np.bool_),
+        )
+
+    def _no_logits(self) -> NDArray[np.float32]:
+        return np.zeros((0, self.schema.n_labels), dtype=np.float32)
+
+
+def _joined(parts: list[Prediction]) -> Prediction:
+    return Prediction(
+        schema=parts[0].schema,
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        thresholds=parts[0].thresholds,
+        truncated=np.concatenate([part.truncated for part in parts]),
+        empty=np.concatenate([part.empty for part in parts]),
+    )
