@@ -1,146 +1,92 @@
-"""Corpora: their cards, where their texts are, and how they are fetched and verified.
+"""Corpora by name: their cards, the texts at hand, and how texts are fetched, verified and pinned.
 
-It does not know how texts are read or split. A card is ``corpora/<name>/corpus.toml``; texts lie beside it only
-where their licence lets us ship them, else in the user's store after :func:`fetch`.
+It does not know how texts are read or split. Texts lie beside the card where their licence lets us ship them, else
+in the user's store after :func:`fetch`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import re
-import tomllib
-from dataclasses import dataclass, field
+import uuid
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from jptextclf import messages
-from jptextclf.errors import ConfigError, DataError
-from jptextclf.labels import TASKS, LabelSchema, Task
-from jptextclf.licensing.components import Evidence, spdx_expression
+from jptextclf.corpus_card import CARD, CorpusCard, CorpusFile, CorpusTask, read_card
+from jptextclf.download import copy_file, download, is_url, local_path, shown
+from jptextclf.errors import ConfigError, SetupError
+from jptextclf.licensing.components import NOASSERTION, Component, Evidence
+from jptextclf.store import file_sha256, manifest_sha256, new_directory, store_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
-State = Literal["available", "withdrawn"]
-Commercial = Literal["yes", "no", ""]
-Split = Literal["train", "validation", "test", "all"]
+    from jptextclf.progress import Progress
 
-CARD = "corpus.toml"
-SCHEMA = 1
-"""Version of the card's form."""
+__all__ = ["CorpusCard", "LocalCorpus", "describe", "fetch", "list_corpora", "load_card", "local_corpus"]
 
-T = TypeVar("T")
+PIN_SCHEMA = 1
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Bilingual:
-    """One sentence or title in both languages; ``str()`` gives the one of now."""
+class LocalCorpus:
+    """A corpus whose texts are at hand and are those that the card or the first fetch pinned."""
 
-    ja: str = ""
-    en: str = ""
-
-    def __str__(self) -> str:
-        return self.ja if messages.language() == "ja" else self.en
-
-    def __bool__(self) -> bool:
-        return bool(self.ja and self.en)
-
-
-@dataclass(frozen=True)
-class CorpusTask:
-    """One thing that a corpus can be used to learn: a column and what stands in it."""
-
-    name: str
-    column: str
-    task: Task
-    labels: tuple[str, ...] = ()
-    """Every label name. Empty: not verified."""
-    separator: str = ""
-    """Between the labels of one text, in a multi-label column that is not a list."""
-
-
-@dataclass(frozen=True)
-class CorpusFile:
-    """One file of texts."""
-
-    split: Split
-    """``all``: the file holds several splits, told by the split column, or was never split."""
-    path: str
-    """File name beside the card or in the store."""
-    url: str = ""
-    """Where it is fetched from. Empty: it has to be obtained by hand."""
-    sha256: str = ""
-    """Empty: pinned at the first fetch."""
-
-
-@dataclass(frozen=True)
-class CorpusLicense:
-    """The licence as seen, and where."""
-
-    expression: str = ""
-    """SPDX expression. Empty: not verified."""
-    commercial: Commercial = ""
-    """Whether the licence text allows commercial use. Empty: not verified."""
-    note: Bilingual = field(default_factory=Bilingual)
-    """Terms beside the licence, conflicts between sources."""
-    evidence: tuple[Evidence, ...] = ()
-
-
-@dataclass(frozen=True)
-class CorpusCard:
-    """What is known about one corpus. What has no source is empty; an invalid card cannot be built.
-
-    :raises ValueError: it contradicts itself; the message lists every problem
-    """
-
-    name: str
-    title: Bilingual
-    description: Bilingual
-    language: str
-    """ISO 639-1 code of the texts."""
-    state: State
-    license: CorpusLicense
-    homepage: str = ""
-    revision: str = ""
-    """Upstream commit, release or date that ``files`` belong to. Empty: not pinned by the card."""
-    citation: str = ""
-    obtain: Bilingual = field(default_factory=Bilingual)
-    """How a person gets the texts, or why they no longer can."""
-    header: bool = True
-    """Whether the files name their columns themselves. False: ``columns`` names them."""
-    columns: tuple[str, ...] = ()
-    text_column: str = ""
-    split_column: str = ""
-    tasks: tuple[CorpusTask, ...] = ()
-    """The first is the default."""
-    files: tuple[CorpusFile, ...] = ()
-
-    def __post_init__(self) -> None:
-        if problems := dict(_problems(self)):
-            raise _InvalidCardError(problems)
+    card: CorpusCard
+    files: dict[str, Path]
+    """By split: ``train``, ``validation``, ``test``; or one file as ``all``, see :class:`CorpusFile`."""
+    revision: str | None
+    """Upstream commit, release or date that the files belong to."""
+    sha256: str
+    """Of the one file, or of the manifest of the files (:func:`jptextclf.store.manifest_sha256`)."""
 
     @property
-    def unverified(self) -> tuple[str, ...]:
-        """Keys of the card that have no source yet."""
-        facts: dict[str, object] = {
-            "homepage": self.homepage,
-            "license.expression": self.license.expression,
-            "license.commercial": self.license.commercial,
-            "license.evidence": self.license.evidence,
-            "data.columns": self.columns,
-            "data.text_column": self.text_column,
-            "tasks": self.tasks,
-            "files": self.files,
-            "citation": self.citation,
-        }
-        return tuple(key for key, value in facts.items() if not value)
+    def columns(self) -> tuple[str, ...] | None:
+        """Column names for files that have no header; None where the files name their columns."""
+        return None if self.card.header else self.card.columns
 
+    @property
+    def text_column(self) -> str | None:
+        return self.card.text_column or None
 
-class _InvalidCardError(ValueError):
-    """Problems of a card by key."""
+    @property
+    def label_column(self) -> str | None:
+        """The column of the default task."""
+        return (self.card.tasks[0].column or None) if self.card.tasks else None
 
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("\n".join(problems.values()))
-        self.problems = problems
+    @property
+    def split_column(self) -> str | None:
+        return self.card.split_column or None
+
+    @property
+    def label_separator(self) -> str | None:
+        """Between the labels of the default task's column."""
+        return (self.card.tasks[0].separator or None) if self.card.tasks else None
+
+    def task_of(self, label_column: str) -> CorpusTask | None:
+        """The card's task that is learned from this column, if it names one."""
+        return next((task for task in self.card.tasks if task.column == label_column), None)
+
+    def component(self) -> Component:
+        """The corpus as training data, for the licence record."""
+        stated = self.card.license
+        return Component(
+            role="training_data",
+            name=self.card.name,
+            relation="trained-on",
+            license=stated.expression or NOASSERTION,
+            revision=self.revision,
+            personal_information=self.card.personal_information or None,
+            sha256=self.sha256,
+            url=self.card.homepage,
+            note=str(stated.note),
+            evidence=stated.evidence,
+        )
 
 
 def list_corpora() -> list[CorpusCard]:
@@ -160,28 +106,114 @@ def load_card(name: str) -> CorpusCard:
     return read_card(_card_dir(name) / CARD)
 
 
-def read_card(path: Path) -> CorpusCard:
-    """A card from its file, strictly: no unknown keys, no missing ones, no wrong types.
+def local_corpus(name: str) -> LocalCorpus:
+    """The corpus of that name with its texts, from beside its card or from the store.
 
-    :raises DataError: one error that lists every problem (``JPT-D050``)
+    :raises ConfigError: there is no such corpus (``JPT-U060``)
+    :raises SetupError: its texts are not at hand (``JPT-E050``), or are not the pinned ones (``JPT-E057``)
     """
+    card = load_card(name)
+    shipped = _card_dir(name)
+    if card.files and all((shipped / file.path).is_file() for file in card.files):
+        expected = {file.path: file.sha256 for file in card.files}
+        return _verified(card, shipped, card.files, expected, card.revision or None)
+    pin = _read_pin(name)
+    texts = _texts_dir(name)
+    if pin is None or not texts.is_dir():
+        raise SetupError("E050", name=name, hint=_how_to_get(card))
+    files = card.files or tuple(CorpusFile(split="all", path=path) for path in pin.files)
+    return _verified(card, texts, files, pin.files, pin.revision)
+
+
+def fetch(
+    name: str, *, source: str | Path | None = None, accept_license: bool, progress: Progress | None = None
+) -> LocalCorpus:
+    """Get the texts of a corpus into the store. A later fetch has to give the same bytes as the first.
+
+    :param source: an http(s) address or a local path, of the file, or of the directory that holds the files
+        (an address of a directory ends with ``/``); default: the addresses of the card
+    :param accept_license: the person has read the licence of the card and accepts it
+    :raises ConfigError: no such corpus (``JPT-U060``), licence not accepted (``JPT-U061``), withdrawn
+        (``JPT-U062``), no address known or one that does not fit the card (``JPT-U063``), not http or https
+        (``JPT-U064``)
+    :raises SetupError: it cannot be fetched (``JPT-E051`` to ``JPT-E056``), or is not what the card or the first
+        fetch pinned (``JPT-E058``), or the store cannot be written (``JPT-E059``)
+    """
+    card = load_card(name)
+    if card.files and all((_card_dir(name) / file.path).is_file() for file in card.files):
+        return local_corpus(name)
+    if card.state == "withdrawn":
+        raise ConfigError("U062", name=name, hint=str(card.obtain))
+    pin = _read_pin(name)
+    files, sources = _sources(card, None if source is None else str(source), pin)
+    if not accept_license:
+        raise ConfigError("U061", name=name, title=str(card.title), license=license_lines(card))
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError("D050", path=path, n=1, problems=f"  - {error}") from error
-    table = _Table(values)
-    try:
-        card = _card_of(table)
-        problems: Mapping[str, str] = table.problems
-    except _InvalidCardError as error:
-        # Where a value has the wrong type, what else is wrong with its key is noise.
-        problems = {**error.problems, **table.problems}
-    if not problems and card.name != path.parent.name:
-        problems = {"name": messages.text("corpora.wrong_name", found=card.name, expected=path.parent.name)}
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems.values())
-        raise DataError("D050", path=path, n=len(problems), problems=lines)
-    return card
+        with new_directory(_texts_dir(name)) as directory:
+            fetched: dict[str, str] = {}
+            for file in files:
+                _get(sources[file.path], directory / file.path, progress)
+                fetched[file.path] = file_sha256(directory / file.path)
+                _check_pinned(name, file, fetched[file.path], pin)
+        if pin is None:
+            _write_pin(name, _new_pin(card, files, fetched, sources))
+    except OSError as error:
+        raise SetupError("E059", path=_texts_dir(name), problem=error.strerror or str(error)) from error
+    return local_corpus(name)
+
+
+def license_lines(card: CorpusCard) -> str:
+    """What a person reads before accepting: the licence, commercial use, terms beside it, the evidence."""
+    return "\n".join(f"  {heading}: {value}" for heading, value in _rows(_license_facts(card)))
+
+
+def describe(card: CorpusCard) -> list[tuple[str, str]]:
+    """The card for a person: heading and value of each row, in the language of now; unknown is "not verified"."""
+    facts = [
+        ("title", str(card.title)),
+        ("description", str(card.description)),
+        ("language", card.language),
+        ("state", messages.text(f"corpora.state_{card.state}")),
+        ("homepage", card.homepage),
+        ("revision", card.revision),
+        *_license_facts(card),
+        ("columns", messages.listing(card.columns, 50)),
+        ("splits", messages.listing(file.split for file in card.files)),
+        *(("task", _task_line(task)) for task in card.tasks),
+        ("citation", card.citation),
+        ("obtain", str(card.obtain)),
+    ]
+    if not card.tasks:
+        facts.insert(-2, ("task", ""))
+    return _rows(facts)
+
+
+def _rows(facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    unverified = messages.text("corpora.not_verified")
+    return [(messages.text(f"corpora.row_{key}"), value or unverified) for key, value in facts]
+
+
+def _license_facts(card: CorpusCard) -> list[tuple[str, str]]:
+    stated = card.license
+    commercial = stated.commercial and messages.text(f"corpora.commercial_{stated.commercial}")
+    facts = [("license", stated.expression), ("commercial", commercial)]
+    if stated.note:
+        facts.append(("note", str(stated.note)))
+    facts += [("evidence", _evidence_line(one)) for one in stated.evidence]
+    return facts if stated.evidence else [*facts, ("evidence", "")]
+
+
+def _evidence_line(evidence: Evidence) -> str:
+    place = " ".join(part for part in (evidence.url, evidence.file, evidence.revision, evidence.date) if part)
+    return messages.text("corpora.evidence", statement=evidence.statement, place=place)
+
+
+def _task_line(task: CorpusTask) -> str:
+    unverified = messages.text("corpora.not_verified")
+    labels = messages.listing(task.labels, 50) or unverified
+    return messages.text(
+        "corpora.task", name=task.name, column=task.column or unverified, task=task.task, labels=labels
+    )
 
 
 def _card_dirs() -> dict[str, Path]:
@@ -202,251 +234,144 @@ def _card_dir(name: str) -> Path:
     return known[name]
 
 
-def _card_of(table: _Table) -> CorpusCard:
-    if table.number("schema") not in (SCHEMA, None):
-        table.problem("schema", "expected", found=table.values["schema"], expected=SCHEMA)
-    data = table.table("data")
-    fields: dict[str, Any] = {
-        "name": table.text("name"),
-        "title": _bilingual(table.table("title", required=True)),
-        "description": _bilingual(table.table("description", required=True)),
-        "language": table.text("language"),
-        "state": table.text("state"),
-        "license": _license_of(table.table("license", required=True)),
-        "homepage": table.text("homepage", default=""),
-        "revision": table.text("revision", default=""),
-        "citation": table.text("citation", default=""),
-        "obtain": _bilingual(table.table("obtain", required=True)),
-        "header": data.flag("header", default=True),
-        "columns": data.texts("columns"),
-        "text_column": data.text("text_column", default=""),
-        "split_column": data.text("split_column", default=""),
-        "tasks": tuple(_task_of(name, one) for name, one in table.named_tables("tasks")),
-        "files": tuple(_file_of(one) for one in table.tables("files")),
-    }
-    for one in (data, table):
-        one.report_unknown()
-    return CorpusCard(**fields)
+def _texts_dir(name: str) -> Path:
+    return store_dir() / "corpora" / name
 
 
-def _bilingual(table: _Table) -> Bilingual:
-    both = Bilingual(ja=table.text("ja"), en=table.text("en"))
-    table.report_unknown()
-    return both
+def _how_to_get(card: CorpusCard) -> str:
+    if card.state == "withdrawn":
+        return str(card.obtain)
+    has_addresses = card.files and all(file.url for file in card.files)
+    key = "how_to_fetch" if has_addresses else "how_to_fetch_by_hand"
+    return messages.text(f"corpora.{key}", name=card.name, obtain=str(card.obtain))
 
 
-def _license_of(table: _Table) -> CorpusLicense:
-    note = table.table("note")
-    evidence = [_evidence_of(one) for one in table.tables("evidence")]
-    found = CorpusLicense(
-        expression=table.text("expression", default=""),
-        commercial=cast("Commercial", table.text("commercial", default="")),
-        note=_bilingual(note) if note.values else Bilingual(),
-        evidence=tuple(one for one in evidence if one is not None),
-    )
-    table.report_unknown()
-    return found
-
-
-def _evidence_of(table: _Table) -> Evidence | None:
-    fields: dict[str, Any] = {"statement": table.text("statement")}
-    for key in ("url", "file", "revision", "sha256", "date"):
-        fields[key] = table.text(key, default="")
-    fields["line"] = table.number("line") if "line" in table.values else None
-    table.report_unknown()
-    if not fields["url"] and not fields["file"]:
-        table.problem("url", "evidence_without_place")
-        return None
-    return Evidence(**fields)
-
-
-def _task_of(name: str, table: _Table) -> CorpusTask:
-    found = CorpusTask(
-        name=name,
-        column=table.text("column"),
-        task=cast("Task", table.text("task")),
-        labels=table.texts("labels"),
-        separator=table.text("separator", default=""),
-    )
-    table.report_unknown()
-    return found
-
-
-def _file_of(table: _Table) -> CorpusFile:
-    found = CorpusFile(
-        split=cast("Split", table.text("split")),
-        path=table.text("path"),
-        url=table.text("url", default=""),
-        sha256=table.text("sha256", default=""),
-    )
-    table.report_unknown()
-    return found
-
-
-class _Table:
-    """A TOML table that remembers what was asked for and what was wrong with it; a bad value reads as empty."""
-
-    def __init__(
-        self, values: dict[str, Any], where: str = "", problems: dict[str, str] | None = None
-    ) -> None:
-        self.values = values
-        self.where = where
-        self.problems: dict[str, str] = {} if problems is None else problems
-        self._asked: list[str] = []
-
-    def text(self, key: str, *, default: str | None = None) -> str:
-        value = self._get(key, str, "a_text", required=default is None)
-        return (default or "") if value is None else value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        value = self._get(key, bool, "a_flag")
-        return default if value is None else value
-
-    def number(self, key: str) -> int | None:
-        return self._get(key, int, "a_number", required=True)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._get(key, list, "texts") or []
-        if not all(isinstance(item, str) for item in value):
-            self.problem(key, "expected", found=value, expected=messages.text("corpora.texts"))
-            return ()
-        return tuple(value)
-
-    def table(self, key: str, *, required: bool = False) -> _Table:
-        return self._child(key, self._get(key, dict, "a_table", required=required) or {})
-
-    def tables(self, key: str) -> list[_Table]:
-        value = self._get(key, list, "tables") or []
-        if not all(isinstance(item, dict) for item in value):
-            self.problem(key, "expected", found=value, expected=messages.text("corpora.tables"))
-            return []
-        return [self._child(f"{key}[{number}]", item) for number, item in enumerate(value)]
-
-    def named_tables(self, key: str) -> list[tuple[str, _Table]]:
-        value = self._get(key, dict, "a_table") or {}
-        wrong = [name for name, item in value.items() if not isinstance(item, dict)]
-        for name in wrong:
-            self.problem(
-                f"{key}.{name}", "expected", found=value[name], expected=messages.text("corpora.a_table")
-            )
-        return [
-            (name, self._child(f"{key}.{name}", item)) for name, item in value.items() if name not in wrong
-        ]
-
-    def report_unknown(self) -> None:
-        for key in self.values:
-            if key not in self._asked:
-                self.problem(key, "unknown_key", hint=messages.did_you_mean(key, self._asked))
-
-    def problem(self, key: str, kind: str, **fields: object) -> None:
-        full = self.where + key
-        self.problems[full] = messages.text(f"corpora.{kind}", key=full, **fields)
-
-    def _child(self, key: str, values: dict[str, Any]) -> _Table:
-        return _Table(values, f"{self.where}{key}.", self.problems)
-
-    def _get(self, key: str, kind: type[T], expected: str, *, required: bool = False) -> T | None:
-        self._asked.append(key)
-        if key not in self.values:
-            if required:
-                self.problem(key, "missing_key")
-            return None
-        value = self.values[key]
-        # bool is an int in Python, not in a card.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.problem(key, "expected", found=repr(value), expected=messages.text(f"corpora.{expected}"))
-            return None
-        return value
-
-
-def _problems(card: CorpusCard) -> Iterator[tuple[str, str]]:
-    """Everything in which a card contradicts itself: key, sentence."""
-    for key, value, valid, expected in _rules(card):
-        if not valid:
-            sentence = messages.text(f"corpora.{expected}")
-            yield key, messages.text("corpora.expected", key=key, found=repr(value), expected=sentence)
-    if card.license.expression:
+def _verified(
+    card: CorpusCard,
+    directory: Path,
+    files: Sequence[CorpusFile],
+    expected: Mapping[str, str],
+    revision: str | None,
+) -> LocalCorpus:
+    """The corpus in this directory, if every file has the SHA-256 that is expected of it (empty: any)."""
+    hashes: dict[str, str] = {}
+    for file in files:
+        path = directory / file.path
         try:
-            spdx_expression(card.license.expression)
-        except ConfigError as error:
-            yield "license.expression", f"license.expression: {error.message}"
-    for task in card.tasks:
-        if task.task in TASKS and task.labels:
-            try:
-                LabelSchema(task.labels, task.task)
-            except ConfigError as error:
-                yield f"tasks.{task.name}.labels", f"tasks.{task.name}.labels: {error.message}"
+            hashes[file.path] = file_sha256(path)
+        except OSError as error:
+            raise SetupError("E050", name=card.name, hint=_how_to_get(card)) from error
+        if expected.get(file.path) and hashes[file.path] != expected[file.path]:
+            raise SetupError(
+                "E057", path=path, found=hashes[file.path], expected=expected[file.path], name=card.name
+            )
+    total = next(iter(hashes.values())) if len(hashes) == 1 else manifest_sha256(hashes)
+    paths = {file.split: directory / file.path for file in files}
+    return LocalCorpus(card=card, files=cast("dict[str, Path]", paths), revision=revision, sha256=total)
 
 
-def _rules(card: CorpusCard) -> Iterator[tuple[str, object, bool, str]]:
-    """Key, value, whether it is valid, what was expected."""
-    yield "name", card.name, bool(_NAME.fullmatch(card.name)), "a_name"
-    yield "language", card.language, bool(_LANGUAGE.fullmatch(card.language)), "a_language"
-    yield "state", card.state, card.state in get_args(State), "a_state"
-    yield "homepage", card.homepage, _is_url_or_empty(card.homepage), "a_url"
-    for key in ("title", "description", "obtain"):
-        value = getattr(card, key)
-        yield key, value, bool(value), "both_languages"
-    note = card.license.note
-    yield "license.note", note, bool(note.ja) == bool(note.en), "both_languages"
-    yield (
-        "license.commercial",
-        card.license.commercial,
-        card.license.commercial in get_args(Commercial),
-        "a_commercial",
-    )
-    for number, evidence in enumerate(card.license.evidence):
-        key = f"license.evidence[{number}]"
-        yield f"{key}.url", evidence.url, _is_url_or_empty(evidence.url), "a_url"
-        yield (
-            f"{key}.date",
-            evidence.date,
-            not evidence.date or bool(_DATE.fullmatch(evidence.date)),
-            "a_date",
+def _sources(
+    card: CorpusCard, source: str | None, pin: _Pin | None
+) -> tuple[tuple[CorpusFile, ...], dict[str, str]]:
+    """The files to get, and where each comes from: an address or a local path, by file name."""
+    if source is None:
+        if not card.files or not all(file.url for file in card.files):
+            raise ConfigError("U063", name=card.name, problem=_how_to_get(card))
+        return card.files, {file.path: file.url for file in card.files}
+    is_directory = source.endswith("/") if is_url(source) else local_path(source).is_dir()
+    if not card.files:
+        name = PurePosixPath(urlsplit(source).path).name if is_url(source) else local_path(source).name
+        if is_directory or not name:
+            raise ConfigError("U063", name=card.name, problem=messages.text("corpora.one_file_wanted"))
+        name = next(iter(pin.files)) if pin is not None else name
+        return (CorpusFile(split="all", path=name),), {name: source}
+    if is_directory:
+        base = source.rstrip("/")
+        return card.files, {file.path: f"{base}/{file.path}" for file in card.files}
+    if len(card.files) > 1:
+        wanted = messages.listing(file.path for file in card.files)
+        raise ConfigError(
+            "U063", name=card.name, problem=messages.text("corpora.directory_wanted", files=wanted)
         )
-        yield f"{key}.sha256", evidence.sha256, _is_sha256_or_empty(evidence.sha256), "a_sha256"
-    yield "data.columns", card.columns, len(set(card.columns)) == len(card.columns), "distinct"
-    yield "data.columns", card.columns, card.header or bool(card.columns), "columns_for_headerless"
-    yield from _column_rules(card)
-    yield from _file_rules(card)
+    return card.files, {card.files[0].path: source}
 
 
-def _column_rules(card: CorpusCard) -> Iterator[tuple[str, object, bool, str]]:
-    named = {"data.text_column": card.text_column, "data.split_column": card.split_column}
-    for task in card.tasks:
-        key = f"tasks.{task.name}"
-        yield f"{key}.task", task.task, task.task in TASKS, "a_task"
-        yield f"{key}.column", task.column, bool(task.column), "a_text"
-        named[f"{key}.column"] = task.column
-    for key, column in named.items():
-        yield key, column, not column or not card.columns or column in card.columns, "one_of_columns"
+def _get(source: str, target: Path, progress: Progress | None) -> None:
+    if is_url(source):
+        download(source, target, progress=progress)
+    else:
+        copy_file(local_path(source), target)
 
 
-def _file_rules(card: CorpusCard) -> Iterator[tuple[str, object, bool, str]]:
-    splits = [file.split for file in card.files]
-    yield "files", splits, len(set(splits)) == len(splits), "distinct_splits"
-    yield "files", splits, "all" not in splits or len(splits) == 1, "all_alone"
-    for number, file in enumerate(card.files):
-        key = f"files[{number}]"
-        yield f"{key}.split", file.split, file.split in get_args(Split), "a_split"
-        yield f"{key}.path", file.path, _is_file_name(file.path), "a_file_name"
-        yield f"{key}.url", file.url, _is_url_or_empty(file.url), "a_url"
-        yield f"{key}.sha256", file.sha256, _is_sha256_or_empty(file.sha256), "a_sha256"
+@dataclass(frozen=True)
+class _Pin:
+    """What the first fetch of a corpus gave."""
+
+    files: dict[str, str]
+    """File name -> SHA-256."""
+    sources: dict[str, str]
+    """File name -> where it came from."""
+    revision: str
+    fetched: str
+    """``YYYY-MM-DD``, UTC."""
+    license: str
+    """The expression that was accepted then."""
 
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+def _new_pin(
+    card: CorpusCard, files: Sequence[CorpusFile], hashes: dict[str, str], sources: Mapping[str, str]
+) -> _Pin:
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    # The card's revision is that of its own files: those at its addresses, or with its hashes.
+    is_cards_own = all(file.sha256 or sources[file.path] == file.url for file in files)
+    commits = {found for source in sources.values() for found in _COMMIT.findall(source)}
+    revision = (card.revision if is_cards_own else "") or (commits.pop() if len(commits) == 1 else today)
+    return _Pin(
+        files=hashes,
+        sources={
+            name: shown(source) if is_url(source) else str(local_path(source))
+            for name, source in sources.items()
+        },
+        revision=revision,
+        fetched=today,
+        license=card.license.expression or NOASSERTION,
+    )
 
 
-def _is_url_or_empty(value: str) -> bool:
-    return not value or bool(re.fullmatch(r"https?://[^\s/]+(/\S*)?", value))
+def _check_pinned(name: str, file: CorpusFile, found: str, pin: _Pin | None) -> None:
+    pinned = "" if pin is None else pin.files.get(file.path, "")
+    if file.sha256 and found != file.sha256:
+        by = messages.text("corpora.pinned_by_card")
+        hint = messages.text("corpora.hint_other_than_card", name=name)
+        raise SetupError("E058", file=file.path, found=found, expected=file.sha256, by=by, hint=hint)
+    if pin is not None and pinned and found != pinned:
+        by = messages.text("corpora.pinned_by_fetch", date=pin.fetched)
+        hint = messages.text("corpora.hint_other_than_fetch", path=_pin_path(name))
+        raise SetupError("E058", file=file.path, found=found, expected=pinned, by=by, hint=hint)
 
 
-def _is_sha256_or_empty(value: str) -> bool:
-    return not value or bool(_SHA256.fullmatch(value))
+def _pin_path(name: str) -> Path:
+    return store_dir() / "corpora" / f"{name}.pin.json"
 
 
-def _is_file_name(value: str) -> bool:
-    return bool(value) and PurePosixPath(value).name == value and "\\" not in value and value != CARD
+def _read_pin(name: str) -> _Pin | None:
+    path = _pin_path(name)
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record.pop("schema") != PIN_SCHEMA:
+            raise ValueError("schema")
+        return _Pin(**record)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SetupError(
+            "E059", path=path, problem=messages.text("corpora.bad_pin", problem=error)
+        ) from error
+
+
+def _write_pin(name: str, pin: _Pin) -> None:
+    path = _pin_path(name)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    record = {"schema": PIN_SCHEMA, **asdict(pin)}
+    draft.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
