@@ -43,6 +43,11 @@ def text(key: str, /, **fields: object) -> str:
     return _catalogue(language())[key].format(**fields)
 
 
+def text_in(name: str, key: str, /, **fields: object) -> str:
+    """The sentence of ``key`` in one language, for files that hold both."""
+    return _catalogue(name)[key].format(**fields)
+
+
 def has(key: str) -> bool:
     """Whether the catalogue has this key."""
     return key in _catalogue(language())

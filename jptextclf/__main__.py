@@ -1,0 +1,5 @@
+"""``python -m jptextclf``: the command line."""
+
+from jptextclf.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""Directories and files that appear whole or not at all. It does not know what is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jptextclf.errors import ConfigError, WorkError
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse now what could not be written later. Nothing is left behind.
+
+    :raises ConfigError: something is there already and ``overwrite`` is false (``JPT-U024``), or it is there
+        and not a directory of ours (``JPT-U025``)
+    :raises WorkError: the place cannot be written to (``JPT-W011``)
+    """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ConfigError("U025", path=target)
+    if target.is_dir() and any(target.iterdir()):
+        if not overwrite:
+            raise ConfigError("U024", path=target)
+        # Only what this package wrote is ever deleted.
+        if not (target / "MANIFEST.json").is_file():
+            raise ConfigError("U025", path=target)
+    with _write_errors(target):
+        made = _make_parents(target.parent)
+        probe = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        probe.rmdir()
+        for directory in reversed(made):
+            directory.rmdir()
+
+
+@contextmanager
+def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A sibling directory to fill; at the end it is fsynced and takes the place of ``target``.
+
+    If the block raises, ``target`` is as it was and the sibling is gone.
+
+    :raises ConfigError, WorkError: as :func:`check_target`; ``JPT-W011`` also for a full disk
+    """
+    check_target(target, overwrite=overwrite)
+    with _write_errors(target):
+        _make_parents(target.parent)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            # mkdtemp makes private directories; a run is shared like any other directory.
+            umask = os.umask(0)
+            os.umask(umask)
+            staging.chmod(0o777 & ~umask)
+            yield staging
+            for path in sorted(staging.rglob("*")):
+                _fsync(path)
+            _fsync(staging)
+            _replace(staging, target)
+            _fsync(target.parent)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+def _replace(staging: Path, target: Path) -> None:
+    if not target.exists() or not any(target.iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            target.rmdir()
+        staging.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    target.rename(old / target.name)
+    try:
+        staging.rename(target)
+    except OSError:
+        (old / target.name).rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _make_parents(directory: Path) -> list[Path]:
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
+
+
+def _fsync(path: Path) -> None:
+    # Windows cannot open a directory to flush it.
+    if sys.platform == "win32" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _write_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkError("W011", path=target, problem=error.strerror or str(error)) from error

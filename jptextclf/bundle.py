@@ -1,0 +1,230 @@
+"""The run directory: what a trained model lives in. It cannot exist without provenance.
+
+It does not know how the model was trained. Plain transformers loads it without this package; there is no
+pickle in it; every file stands with its hash in ``MANIFEST.json``.
+
+==========================  =============================================================================
+``config.json``             the network, with label names
+``model.safetensors``       its weights, float32
+``tokenizer*.json``         tokenizer files for plain transformers
+``jptextclf.json``          label schema, thresholds, maximum length, adapter, scores, settings, versions
+``components.json``         what the model is made from: the licence record
+``README.md``               a model card that says "not reviewed, not for distribution" in both languages
+``MANIFEST.json``           sha256 and size of every other file
+==========================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from jptextclf import __version__, messages
+from jptextclf.adapters import TokenizerAdapter, open_adapter
+from jptextclf.atomic import new_directory, sha256_of
+from jptextclf.devices import choose_device
+from jptextclf.errors import JptextclfError, SetupError, WorkError
+from jptextclf.labels import LabelSchema
+from jptextclf.licensing import Component
+from jptextclf.model import Classifier, load_classifier
+
+SCHEMA_VERSION = 1
+_RECORD, _COMPONENTS, _MANIFEST, _README = "jptextclf.json", "components.json", "MANIFEST.json", "README.md"
+_REQUIRED = {"config.json", "model.safetensors", _RECORD, _COMPONENTS, _README}
+_ROLES = ("base_model", "training_data")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a run directory says; the weights are read by :meth:`load_model`.
+
+    :raises WorkError: it does not say what it is made from (``JPT-W012``)
+    """
+
+    path: Path
+    schema: LabelSchema
+    thresholds: tuple[float, ...]
+    """Probability from which a multi-label label is given, one for each label."""
+    max_length: int
+    """Pieces per text, special tokens included."""
+    adapter: str
+    """Registry name."""
+    components: tuple[Component, ...]
+    record: dict[str, Any]
+    """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
+
+    def __post_init__(self) -> None:
+        for role in _ROLES:
+            if not any(component.role == role for component in self.components):
+                raise WorkError("W012", role=role)
+
+    def load_model(self, device: str = "auto") -> tuple[Classifier, TokenizerAdapter, torch.device]:
+        """The classifier on its device, and its adapter."""
+        chosen = choose_device(device)
+        return load_classifier(self.path).to(chosen), open_adapter(self.path, name=self.adapter), chosen
+
+    @property
+    def threshold_array(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return np.array(self.thresholds, dtype=np.float32)
+
+
+def write_bundle(bundle: Bundle, classifier: Classifier, adapter: TokenizerAdapter, *, overwrite: bool = False) -> None:
+    """Write the run directory, whole or not at all.
+
+    :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``)
+    :raises WorkError: it cannot be written (``JPT-W011``)
+    """
+    with new_directory(bundle.path, overwrite=overwrite) as staging:
+        _write_network(classifier, staging)
+        adapter.save_pretrained(staging, max_length=bundle.max_length)
+        _write_json(staging / _RECORD, _to_record(bundle))
+        _write_json(
+            staging / _COMPONENTS,
+            {"schema_version": SCHEMA_VERSION, "components": [one.to_json() for one in bundle.components]},
+        )
+        (staging / _README).write_text(model_card(bundle), encoding="utf-8")
+        files = sorted(path for path in staging.rglob("*") if path.is_file())
+        _write_json(
+            staging / _MANIFEST,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "files": {
+                    path.relative_to(staging).as_posix(): {"sha256": sha256_of(path), "size": path.stat().st_size}
+                    for path in files
+                },
+            },
+        )
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read a run directory after checking every file against the manifest.
+
+    :raises SetupError: no run directory (``JPT-E049``), a file that is missing or differs (``JPT-E060``), a
+        newer format (``JPT-E061``), or a damaged record (``JPT-E062``)
+    """
+    verify(path)
+    try:
+        record = _read_json(path / _RECORD)
+        components = _read_json(path / _COMPONENTS)["components"]
+        if record["schema_version"] > SCHEMA_VERSION:
+            raise SetupError("E061", path=path, found=record["schema_version"], known=SCHEMA_VERSION)
+        return Bundle(
+            path=path,
+            schema=LabelSchema.from_json(record.pop("labels")),
+            thresholds=tuple(record.pop("thresholds")),
+            max_length=record.pop("max_length"),
+            adapter=record.pop("adapter")["name"],
+            components=tuple(Component.from_json(one) for one in components),
+            record=record,
+        )
+    except JptextclfError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SetupError("E062", path=path, problem=f"{type(error).__name__}: {error}") from error
+
+
+def verify(path: Path) -> None:
+    """Check every file against ``MANIFEST.json``.
+
+    A flipped bit in ``model.safetensors`` loads without any error otherwise.
+    """
+    if not (path / _MANIFEST).is_file():
+        raise SetupError("E049", path=path, hint=_what_is_there(path))
+    try:
+        files = _read_json(path / _MANIFEST)["files"]
+        listed = {name: (entry["sha256"], entry["size"]) for name, entry in files.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SetupError("E062", path=path, problem=f"{_MANIFEST}: {error}") from error
+    for name in sorted(_REQUIRED - set(listed)):
+        raise SetupError("E060", path=path, file=name)
+    for name, (digest, size) in sorted(listed.items()):
+        file = path / name
+        # A manifest is only believed about files inside its own directory.
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        if not inside or not file.is_file() or file.stat().st_size != size or sha256_of(file) != digest:
+            raise SetupError("E060", path=path, file=name)
+
+
+def model_card(bundle: Bundle) -> str:
+    """The README of a working copy: a plain warning in both languages, and how to use it here."""
+    base = next(component for component in bundle.components if component.role == "base_model")
+    front = "\n".join(
+        [
+            "---",
+            "license: other",
+            "license_name: not-reviewed",
+            "pipeline_tag: text-classification",
+            "library_name: transformers",
+            "tags: [jptextclf]",
+            "---",
+        ]
+    )
+    bodies = [
+        messages.text_in(
+            language, "bundle.readme", name=bundle.path.name, base=base.name, n=len(bundle.components),
+            labels=", ".join(f"`{name}`" for name in bundle.schema.names), max_length=bundle.max_length,
+        )
+        for language in messages.LANGUAGES
+    ]  # fmt: skip
+    return "\n\n".join([front, *bodies]).rstrip() + "\n"
+
+
+def _write_network(classifier: Classifier, directory: Path) -> None:
+    from safetensors.torch import save_file
+
+    network = classifier.network
+    config = network.config.to_dict()
+    config["architectures"] = [type(network).__name__]
+    # Where the encoder once came from is in components.json; a path of this machine belongs nowhere.
+    for key in ("_name_or_path", "torch_dtype"):
+        config.pop(key, None)
+    config["dtype"] = "float32"
+    _write_json(directory / "config.json", config)
+    state = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items()}
+    save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def _to_record(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "jptextclf": __version__,
+        "labels": bundle.schema.to_json(),
+        "thresholds": list(bundle.thresholds),
+        "max_length": bundle.max_length,
+        "adapter": {"name": bundle.adapter},
+        **bundle.record,
+    }
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(_finite(data), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinity are no JSON: null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _what_is_there(path: Path) -> str:
+    if not path.exists():
+        siblings = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        return messages.text("bundle.nothing_there") + messages.did_you_mean(path.name, siblings)
+    if (path / "config.json").is_file():
+        return messages.text("bundle.a_model_not_a_run")
+    return messages.text("bundle.something_else")

@@ -1,0 +1,179 @@
+"""Click, in two languages: commands, options and usage errors that speak from the catalogue.
+
+It does not know any command. An option's help is the entry ``opt.<its name>``, a command's ``help.<its name>``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+from click.core import ParameterSource
+
+from jptextclf import messages
+from jptextclf.errors import JptextclfError
+from jptextclf.messages import did_you_mean, listing, text
+from jptextclf.registry import Registry
+
+
+class Option(click.Option):
+    """An option whose help stands in the catalogue."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        key = f"opt.{self.name}"
+        if not self.hidden and messages.has(key):
+            self.help = text(key)
+        return super().get_help_record(ctx)
+
+
+def option(*names: str, **settings: Any) -> Any:
+    """``click.option`` with its help from the catalogue."""
+    return click.option(*names, cls=Option, **settings)
+
+
+class _Speaking(click.Command):
+    """What :class:`Command` and :class:`Group` share: headings, help and ``--lang``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            Option(
+                ["--lang"], type=click.Choice(["auto", *messages.LANGUAGES]), is_eager=True, expose_value=False,
+                callback=_set_language,
+            )  # fmt: skip
+        )
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        del limit
+        return text(self._key()).strip().split("\n")[0]
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        found = super().get_help_option(ctx)
+        if found is not None:
+            found.help = text("cli.help_option")
+        return found
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=text("cli.usage") + " ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            # Lines are kept: examples are commands to copy.
+            for line in text(self._key()).strip().split("\n"):
+                formatter.write(" " * formatter.current_indent + line if line else "")
+                formatter.write("\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = [record for one in self.get_params(ctx) if (record := one.get_help_record(ctx)) is not None]
+        if records:
+            with formatter.section(text("cli.options")):
+                formatter.write_dl(records)
+
+    def _key(self) -> str:
+        return f"help.{(self.name or '').replace('-', '_')}"
+
+
+class Command(_Speaking):
+    """A command of ours."""
+
+
+class Group(_Speaking, click.Group):
+    """Commands found by their files: every public module of ``package`` holds one as ``COMMAND``."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, package: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.found: Registry[click.Command] | None = Registry("command", package, "COMMAND") if package else None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return self.found.names() if self.found else super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if self.found is None:
+            return super().get_command(ctx, cmd_name)
+        return self.found.get(cmd_name) if cmd_name in self.found.names() else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            known = self.list_commands(ctx)
+            _refuse("U090", name=args[0], hint=did_you_mean(args[0], known), known=listing(known, 30))
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section(text("cli.commands")):
+            formatter.write_dl([(name, one.get_short_help_str()) for name, one in commands if one is not None])
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run a command line; every way out has its status.
+
+        0 done, 1 the work failed, 2 usage, 3 data, 4 environment, 130 interrupted, 143 terminated.
+        """
+        kwargs["standalone_mode"] = False
+        try:
+            status = super().main(*args, **kwargs)
+        except JptextclfError as error:
+            click.echo(str(error), err=True)
+            sys.exit(error.exit_status)
+        except click.exceptions.Exit as error:
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            _show_usage_error(error)
+            sys.exit(2)
+        except click.ClickException as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(text("cli.interrupted"), err=True)
+            sys.exit(130)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; what is still buffered has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse(code: str, **fields: object) -> NoReturn:
+    from jptextclf.errors import ConfigError
+
+    raise ConfigError(code, **fields)
+
+
+def _set_language(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    # Not on the command line: what the group set, or the environment's, stays.
+    if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+        messages.use_language(value)
+
+
+def _show_usage_error(error: click.UsageError) -> None:
+    """Click's own usage errors in the language of the user."""
+    name = error.param.get_error_hint(error.ctx).strip("'") if getattr(error, "param", None) and error.ctx else ""  # type: ignore[attr-defined]
+    if isinstance(error, click.NoSuchOption):
+        known = [opt for one in (error.ctx.command.params if error.ctx else []) for opt in one.opts]
+        sentence = text("U091.message", name=error.option_name, hint=did_you_mean(error.option_name, known))
+    elif isinstance(error, click.MissingParameter):
+        sentence = text("U092.message", name=name)
+    elif isinstance(error, click.BadParameter):
+        sentence = text("U093.message", name=name, problem=_bad_value(error))
+    else:
+        sentence = text("U094.message", problem=error.format_message())
+    code = "JPT-" + {click.NoSuchOption: "U091", click.MissingParameter: "U092"}.get(
+        type(error), "U093" if isinstance(error, click.BadParameter) else "U094"
+    )
+    command = error.ctx.command_path if error.ctx else "jptextclf"
+    click.echo(f"{code} {sentence}\n  {text('cli.see_help', command=command)}", err=True)
+
+
+def _bad_value(error: click.BadParameter) -> str:
+    kind = getattr(error.param, "type", None)
+    if isinstance(kind, click.Choice):
+        return text("cli.choices", known=listing(kind.choices, 30))
+    return error.message

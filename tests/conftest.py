@@ -1,0 +1,143 @@
+"""Small real things, made on the spot: a tiny encoder with its tokenizer, a handful of reviews, a trained run."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+REVIEWS = [
+    ("朝食がとても美味しかったです。", "良い"),
+    ("部屋が清潔で快適でした。", "良い"),
+    ("スタッフの対応が親切で良かった。", "良い"),
+    ("また泊まりたいと思います。", "良い"),
+    ("景色が良く、温泉も最高でした。", "良い"),
+    ("夕食の量も味も大満足です。", "良い"),
+    ("駅から近くて便利だった。", "良い"),
+    ("値段の割にとても良い宿です。", "良い"),
+    ("静かでよく眠れました。", "良い"),
+    ("お風呂が広くて気持ち良かった。", "良い"),
+    ("笑顔の接客に感動しました。", "良い"),
+    ("料理が豪華で嬉しかったです。", "良い"),
+    ("部屋が汚くて残念でした。", "悪い"),
+    ("壁が薄く、うるさくて眠れない。", "悪い"),
+    ("フロントの態度が悪かった。", "悪い"),
+    ("料理が冷めていて不味い。", "悪い"),
+    ("二度と利用しません。", "悪い"),
+    ("エアコンが壊れていて最悪でした。", "悪い"),
+    ("値段が高いのに食事が貧弱。", "悪い"),
+    ("予約が通っておらず困りました。", "悪い"),
+    ("風呂の排水が悪く不快だった。", "悪い"),
+    ("写真と違いすぎてがっかり。", "悪い"),
+    ("虫が出て怖かったです。", "悪い"),
+    ("待たされたのに謝罪もない。", "悪い"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _english_and_a_store_of_its_own(monkeypatch, tmp_path_factory):
+    from jptextclf import messages
+
+    monkeypatch.setenv("JPTEXTCLF_LANG", "en")
+    monkeypatch.setenv("JPTEXTCLF_HOME", str(tmp_path_factory.getbasetemp() / "store"))
+    messages.use_language(None)
+    yield
+    messages.use_language(None)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Real data and encoders beside the checkout; tests that need them are skipped elsewhere."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the shared data folder beside the checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def reviews():
+    """24 short reviews with labels 良い and 悪い."""
+    return REVIEWS
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory):
+    """A BERT of 2 layers and width 32 with random weights, and a WordPiece tokenizer over single characters."""
+    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="session")
+def tiny_unigram_encoder(tmp_path_factory):
+    """The same with a Unigram tokenizer whose special tokens are pieces too, as in XLM-R."""
+    return make_tiny_encoder(tmp_path_factory.mktemp("unigram"), unigram=True)
+
+
+def make_tiny_encoder(directory, *, unigram=False, architecture="bert", width=32, seed=0):
+    """Write an encoder with random weights as the Hub lays it out; returns its directory."""
+    import torch
+    from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
+
+    tokenizer, special = _unigram_tokenizer() if unigram else _wordpiece_tokenizer()
+    tokenizer.save(str(directory / "tokenizer.json"))
+    names = dict(zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), special, strict=True))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 128, **names}
+    (directory / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    sizes = {"vocab_size": tokenizer.get_vocab_size(), "pad_token_id": tokenizer.token_to_id(names["pad_token"])}
+    torch.manual_seed(seed)
+    if architecture == "distilbert":
+        network = DistilBertModel(
+            DistilBertConfig(dim=width, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128, **sizes)
+        )
+    else:
+        config_class, model_class = {"bert": (BertConfig, BertModel), "roberta": (RobertaConfig, RobertaModel)}[
+            architecture
+        ]
+        network = model_class(
+            config_class(
+                hidden_size=width, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+                max_position_embeddings=128, **sizes,
+            )
+        )  # fmt: skip
+    network.save_pretrained(directory)
+    return directory
+
+
+def _characters():
+    text = "".join(text for text, _ in REVIEWS) + "0123456789abcdefghijklmnopqrstuvwxyz!?.,-[]<>/😀𠮷株式会社ガギ"
+    return sorted(set(text))
+
+
+def _wordpiece_tokenizer():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_characters(), *(f"##{one}" for one in _characters())]
+    tokenizer = Tokenizer(models.WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return tokenizer, special
+
+
+def _unigram_tokenizer():
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    special = ["<unk>", "<s>", "</s>", "<pad>", "<mask>"]
+    vocabulary = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    vocabulary += [(one, -4.0) for one in _characters()]
+    vocabulary += [("です", -3.0), ("でした", -3.0), ("とても", -3.5), ("<mask>", 0.0)]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=3, byte_fallback=False))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer, special

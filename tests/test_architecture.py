@@ -1,0 +1,98 @@
+"""Imports point down the rows of the design, the package face is light, and nothing dangerous is called."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jptextclf
+
+PACKAGE = Path(jptextclf.__file__).parent
+# A module may import from its own package and from rows with a smaller number.
+ROWS = {
+    "messages": 0.0, "errors": 0.1,
+    "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "atomic": 1.0, "store": 1.1,
+    "download": 1.2,
+    "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,
+    "adapters": 3.0, "metrics": 3.0,
+    "data": 4.0,
+    "builtin": 4.5, "devices": 5.0, "batching": 5.0, "encoders": 5.0, "model": 5.1, "bundle": 5.2,
+    "evaluation": 6.0, "prediction": 6.0, "training": 6.1, "baselines": 6.1, "experiment": 6.2,
+    "api": 7.0, "estimator": 7.1,
+    "cli": 8.0, "__main__": 8.1,
+}  # fmt: skip
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "sklearn", "pyarrow", "pandas", "scipy", "rich"}
+
+
+def row_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path, *, top_only=False):
+    """Dotted names that a module imports; type-only imports do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in tree.body if top_only else ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    own = row_of(path)
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] != "jptextclf" or len(parts) < 2 or parts[1] not in ROWS:
+            continue
+        assert parts[1] == own or ROWS[parts[1]] < ROWS[own], f"{own} imports {name}"
+
+
+def test_every_module_has_a_row():
+    assert {row_of(path) for path in MODULES} <= set(ROWS)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if ROWS[row_of(path)] < 5], ids=lambda path: path.name)
+def test_the_lower_rows_import_nothing_heavy_at_the_top(path):
+    assert not {name.split(".")[0] for name in imports_of(path, top_only=True)} & HEAVY
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_says_its_job(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("program", ["import jptextclf", "from jptextclf.cli import cli; cli.main(['--help'])",
+                                     "from jptextclf.cli import cli; cli.main(['train', '--help'])"])  # fmt: skip
+def test_the_face_of_the_package_and_help_load_nothing_heavy(program):
+    code = f"""
+import sys
+try:
+    {program}
+except SystemExit as end:
+    assert end.code == 0, end.code
+print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().endswith("[]")
+
+
+def test_nothing_unpickles_or_trusts_remote_code():
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        for word in ("pickle.load", "torch.load", "trust_remote_code=True", "joblib", "shell=True", "verify=False"):
+            assert word not in text, f"{path.name}: {word}"

@@ -1,0 +1,121 @@
+"""Both catalogues say the same things, everything said is in them, and nothing in them is unused."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import jptextclf
+from jptextclf import errors, messages
+
+PACKAGE = Path(jptextclf.__file__).parent
+SOURCE = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+LETTERS = {"W": errors.WorkError, "U": errors.ConfigError, "D": errors.DataError, "E": errors.SetupError}
+
+
+def fields(template):
+    return {name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def test_both_languages_have_the_same_keys():
+    assert set(messages.keys("ja")) == set(messages.keys("en"))
+
+
+def test_both_languages_name_the_same_fields():
+    japanese, english = messages.keys("ja"), messages.keys("en")
+    different = {key: (japanese[key], english[key]) for key in english if fields(japanese[key]) != fields(english[key])}
+    assert not different
+
+
+def test_japanese_sentences_are_japanese():
+    ascii_only = {
+        key: sentence
+        for key, sentence in messages.keys("ja").items()
+        if key.endswith((".message", ".hint")) and sentence.isascii()
+    }
+    assert not ascii_only
+
+
+def test_every_code_raised_has_a_sentence_and_the_right_class():
+    known = messages.keys("en")
+    raised = [
+        (path.name, class_name, code)
+        for path, text in SOURCE.items()
+        for class_name, code in re.findall(r"(\w+Error)\(\s*\"([A-Z]\d{3})\"", text)
+    ]
+    assert raised
+    for _, class_name, code in raised:
+        assert f"{code}.message" in known, code
+        assert LETTERS[code[0]].__name__ == class_name, code
+
+
+def test_every_code_in_the_catalogue_is_raised_somewhere():
+    everything = "".join(SOURCE.values())
+    codes = {key.split(".")[0] for key in messages.keys("en") if re.fullmatch(r"[A-Z]\d{3}\..*", key)}
+    unused = {code for code in codes if f'"{code}' not in everything}
+    assert not unused
+
+
+def test_every_sentence_asked_for_by_a_literal_key_exists():
+    known = set(messages.keys("en"))
+    asked = {
+        key
+        for text in SOURCE.values()
+        for key in re.findall(r"\btext\(\s*\"([a-z_]+\.[a-z0-9_]+)\"", text)
+    }
+    assert asked
+    assert asked <= known
+
+
+def test_the_language_follows_the_call_then_the_variable_then_the_locale(monkeypatch):
+    for name in ("JPTEXTCLF_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
+    assert messages.language() == "ja"
+    monkeypatch.setenv("LC_ALL", "C")
+    assert messages.language() == "en"
+    monkeypatch.setenv("JPTEXTCLF_LANG", "ja")
+    assert messages.language() == "ja"
+    messages.use_language("en")
+    assert messages.language() == "en"
+    messages.use_language("auto")
+    assert messages.language() == "ja"
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(ValueError, match="fr"):
+        messages.use_language("fr")
+
+
+def test_an_error_carries_code_message_hint_and_status():
+    error = errors.DataError("D040", label="x", known="y", hint="")
+    assert str(error).startswith("JPT-D040 ")
+    assert error.hint
+    assert error.exit_status == 3
+    assert isinstance(error, ValueError)
+
+
+def test_an_error_survives_pickling():
+    import pickle
+
+    error = errors.ConfigError("U010", task="x", known="y")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+def test_a_code_of_another_class_is_a_programming_error():
+    with pytest.raises(TypeError):
+        errors.DataError("U010")
+
+
+def test_listing_counts_what_it_leaves_out():
+    assert messages.listing(range(12), 3) == "0, 1, 2, and 9 more"
+
+
+@pytest.mark.parametrize(("word", "known", "expected"), [("labl", ["label", "text"], "label"), ("ラベり", ["ラベル"], "ラベル")])
+def test_close_names_are_suggested(word, known, expected):
+    assert expected in messages.did_you_mean(word, known)
+
+
+def test_far_names_are_not_suggested():
+    assert messages.did_you_mean("zzz", ["label"]) == ""
