@@ -1,3 +1,59 @@
-"""jptextclf: Japanese-first text classification."""
+"""jptextclf: Japanese-first text classification, from a spreadsheet of reviews to a classifier.
+
+Names are imported when first asked for, so that ``import jptextclf`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jptextclf.api import DryRun, FilePrediction, Run, evaluate, load, predict_file, train
+    from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError, WorkError
+    from jptextclf.estimator import TextClassifier
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "DryRun": "api",
+    "FilePrediction": "api",
+    "Run": "api",
+    "TextClassifier": "estimator",
+    "evaluate": "api",
+    "load": "api",
+    "predict_file": "api",
+    "train": "api",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "JptextclfError": "errors",
+    "SetupError": "errors",
+    "WorkError": "errors",
+}
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DryRun",
+    "FilePrediction",
+    "JptextclfError",
+    "Run",
+    "SetupError",
+    "TextClassifier",
+    "WorkError",
+    "__version__",
+    "evaluate",
+    "load",
+    "predict_file",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -38,6 +38,10 @@ SCHEMA_VERSION = 1
 _RECORD, _COMPONENTS, _MANIFEST, _README = "jptextclf.json", "components.json", "MANIFEST.json", "README.md"
 _REQUIRED = {"config.json", "model.safetensors", _RECORD, _COMPONENTS, _README}
 _ROLES = ("base_model", "training_data")
+RUN_FILES = (
+    "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", _RECORD, _COMPONENTS, _README, _MANIFEST,
+)  # fmt: skip
+"""Every file of a run directory."""
 
 
 @dataclass(frozen=True)

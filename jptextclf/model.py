@@ -139,6 +139,7 @@ def build_classifier(files: EncoderFiles, schema: LabelSchema, *, seed: int) -> 
     lacking = [key for key in missing if not key.startswith("pooler.")]
     if lacking:
         raise SetupError("E046", path=files.directory, n=len(lacking), names=listing(lacking, 5))
+    _start_from_identity(network, pooler_is_new=len(missing) > len(lacking))
     return Classifier(network)
 
 
@@ -189,6 +190,22 @@ def max_positions(config: Any) -> int | None:
 def hidden_width(config: Any) -> int:
     """Hidden size, whatever the architecture calls it."""
     return int(getattr(config, "hidden_size", None) or config.dim)
+
+
+def _start_from_identity(network: Any, *, pooler_is_new: bool) -> None:
+    """Let a new square layer between encoder and output start as the identity.
+
+    Heads pass the first token's vector through one more layer, drawn at random with a standard deviation of
+    0.02, which hides most of what the encoder says until it is trained. Measured on Japanese hotel reviews with
+    the embedded encoder (pn, one seed, 4 epochs): development accuracy 0.857 instead of 0.850, after one epoch
+    0.817 instead of 0.784.
+    """
+    prefix = network.base_model_prefix + "."
+    for name, layer in network.named_modules():
+        is_new = not name.startswith(prefix) or (pooler_is_new and name.startswith(f"{prefix}pooler."))
+        if is_new and isinstance(layer, nn.Linear) and layer.in_features == layer.out_features > network.num_labels:
+            nn.init.eye_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
 
 def _describe_labels(config: Any, schema: LabelSchema) -> None:

@@ -193,29 +193,37 @@ class Stepper:
         :raises WorkError: the loss is not finite (``JPT-W010``)
         """
         self.classifier.train()
-        lengths = self.train.encodings.lengths[batch]
-        groups = micro_batches(
-            lengths, max_tokens=self.config.max_tokens, overhead=_OVERHEAD.get(self.plan.device.type, 256)
-        )
-        total = torch.zeros((), device=self.plan.device)
-        for group in groups:
-            texts = batch[group]
-            with autocast(self.plan.device, self.plan.precision):
-                logits = self.classifier(*to_device(self.train.encodings.select(texts), self.plan.device))
-            loss = loss_sum(logits, self.targets[torch.from_numpy(texts)], self.weights) / len(batch)
-            loss.backward()
-            total += loss.detach()
-        value = float(total)
-        if not math.isfinite(value):
-            raise WorkError(
-                "W010", step=self.steps + 1, loss=value, learning_rate=f"{self.schedule.get_last_lr()[0]:.1e}"
-            )
+        loss = self.accumulate(batch)
+        if not math.isfinite(loss):
+            rate = f"{self.schedule.get_last_lr()[0]:.1e}"
+            raise WorkError("W010", step=self.steps + 1, loss=loss, learning_rate=rate)
         nn.utils.clip_grad_norm_(self.classifier.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
-        return value
+        return loss
+
+    def accumulate(self, batch: NDArray[np.int64]) -> float:
+        """Add the gradient of the mean loss over the batch, one micro-batch after another.
+
+        :returns: the mean loss over the batch
+        """
+        device = self.plan.device
+        groups = micro_batches(
+            self.train.encodings.lengths[batch],
+            max_tokens=self.config.max_tokens,
+            overhead=_OVERHEAD.get(device.type, _OVERHEAD["cuda"]),
+        )
+        total = torch.zeros((), device=device)
+        for group in groups:
+            texts = batch[group]
+            with autocast(device, self.plan.precision):
+                logits = self.classifier(*to_device(self.train.encodings.select(texts), device))
+            loss = loss_sum(logits, self.targets[torch.from_numpy(texts)], self.weights) / len(batch)
+            loss.backward()
+            total += loss.detach()
+        return float(total)
 
 
 def loss_sum(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:

@@ -141,3 +141,25 @@ def _unigram_tokenizer():
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer, special
+
+
+@pytest.fixture(scope="session")
+def examples(reviews):
+    """The reviews as examples."""
+    from jptextclf.data.examples import Examples
+
+    return Examples([text for text, _ in reviews], [(label,) for _, label in reviews], list(range(1, len(reviews) + 1)))
+
+
+@pytest.fixture
+def classifier_of(tiny_encoder):
+    """Makes a tiny classifier with its adapter for a label schema."""
+    from jptextclf.adapters import open_adapter
+    from jptextclf.encoders import resolve_encoder
+    from jptextclf.model import build_classifier
+
+    def make(schema, directory=tiny_encoder, seed=0):
+        files = resolve_encoder(str(directory))
+        return build_classifier(files, schema, seed=seed), open_adapter(files.directory)
+
+    return make

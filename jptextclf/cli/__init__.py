@@ -11,14 +11,14 @@ from typing import NoReturn
 import click
 
 from jptextclf import __version__
-from jptextclf.cli._command import Group
+from jptextclf.cli._command import Group, Option
 from jptextclf.messages import text
 
 __all__ = ["cli", "main"]
 
 
-@click.group(cls=Group, package="jptextclf.cli.commands", context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="jptextclf")
+@click.group("cli", cls=Group, package="jptextclf.cli.commands", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="jptextclf", cls=Option)
 def cli() -> None:
     """jptextclf"""
 

@@ -25,7 +25,8 @@ class Option(click.Option):
         key = f"opt.{self.name}"
         if not self.hidden and messages.has(key):
             self.help = text(key)
-        return super().get_help_record(ctx)
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].replace("[default: ", f"[{text('cli.default')}: "))
 
 
 def option(*names: str, **settings: Any) -> Any:
@@ -68,13 +69,14 @@ class _Speaking(click.Command):
                 formatter.write("\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = [record for one in self.get_params(ctx) if (record := one.get_help_record(ctx)) is not None]
+        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        records = [record for one in options if (record := one.get_help_record(ctx)) is not None]
         if records:
             with formatter.section(text("cli.options")):
                 formatter.write_dl(records)
 
     def _key(self) -> str:
-        return f"help.{(self.name or '').replace('-', '_')}"
+        return f"help.{self.callback.__name__}" if self.callback else ""
 
 
 class Command(_Speaking):

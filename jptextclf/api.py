@@ -1,0 +1,376 @@
+"""What the package does, one function each: train, load, evaluate, predict. Start reading here.
+
+The command line calls these with options of the same names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from jptextclf.atomic import check_target
+from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
+from jptextclf.config import TrainConfig
+from jptextclf.data.columns import Columns, find_columns, joined
+from jptextclf.data.examples import DataSummary, LoadedData
+from jptextclf.data.loading import load_data
+from jptextclf.data.origin import declare
+from jptextclf.data.rows import Row
+from jptextclf.data.tables import Table, open_table
+from jptextclf.data.writers import open_writer
+from jptextclf.errors import ConfigError, DataError
+from jptextclf.evaluation import Evaluation, score
+from jptextclf.experiment import Prepared, Preview, prepare, preview, run
+from jptextclf.labels import LabelSchema
+from jptextclf.licensing import Component
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.messages import listing, text
+from jptextclf.prediction import OnTooLong, Prediction, Predictor
+from jptextclf.progress import Progress, Silent
+
+Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
+"""A file, a directory, a corpus name, a hub data set id with ``@revision``, or ``(texts, labels)``."""
+_ROWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model in its directory."""
+
+    bundle: Bundle
+    device: str = "auto"
+
+    @property
+    def path(self) -> Path:
+        return self.bundle.path
+
+    @property
+    def schema(self) -> LabelSchema:
+        return self.bundle.schema
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Scores of each evaluated split, as the run recorded them."""
+        scores: dict[str, Any] = self.bundle.record["scores"]
+        return scores
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The model, loaded when first asked for."""
+        classifier, adapter, device = self.bundle.load_model(self.device)
+        return Predictor(
+            classifier,
+            adapter,
+            self.schema,
+            thresholds=self.bundle.threshold_array,
+            max_length=self.bundle.max_length,
+            device=device,
+        )
+
+    def predict(self, texts: Sequence[str], *, on_too_long: OnTooLong = "truncate") -> Prediction:
+        """Classify texts.
+
+        :raises TypeError: ``texts`` is one string, or an item of it is no string
+        :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
+        """
+        if isinstance(texts, str):
+            raise TypeError("texts is one str, expected a sequence of them: predict([text])")
+        return self.predictor.predict(list(texts), on_too_long=on_too_long)
+
+    def evaluate(self, data: Data, **options: Any) -> Evaluation:
+        """:func:`evaluate` of this run."""
+        return evaluate(self, data, **options)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a training would do."""
+
+    out: Path
+    prepared: Prepared
+    preview: Preview
+    summary: DataSummary
+    files: tuple[str, ...]
+    """What would be written into ``out``."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "out": str(self.out),
+            "config": self.prepared.config.to_json(),
+            "plan": self.prepared.plan.to_json(),
+            "labels": self.prepared.schema.to_json(),
+            "splits": {name: len(examples) for name, examples in self.prepared.splits.items()},
+            "preview": self.preview.to_json(),
+            "data": self.summary.to_json(),
+            "files": list(self.files),
+        }
+
+
+@overload
+def train(data: Data, *, dry_run: Literal[True], **options: Any) -> DryRun: ...
+@overload
+def train(data: Data, *, dry_run: Literal[False] = False, **options: Any) -> Run: ...
+@overload
+def train(data: Data, *, dry_run: bool, **options: Any) -> Run | DryRun: ...
+def train(
+    data: Data,
+    *,
+    dry_run: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    validation: str | os.PathLike[str] | None = None,
+    test: str | os.PathLike[str] | None = None,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    label_separator: str | None = None,
+    encoding: str = "auto",
+    data_origin: str | None = None,
+    data_license: str | None = None,
+    personal_information: str | None = None,
+    data_card: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Run | DryRun:
+    """Fine-tune a classifier and write it into a run directory.
+
+    :param data: file, directory, corpus name, hub id with ``@revision``, or ``(texts, labels)``
+    :param dry_run: decide and measure everything, train and write nothing
+    :param out: run directory; None takes the first free ``runs/<name>-<n>``
+    :param overwrite: replace a run that is at ``out``, once the new one is complete
+    :param validation: file with validation texts; without one a part of the training texts is held out
+    :param test: file with test texts, scored once at the end
+    :param columns: names of all columns, for files without a header
+    :param text_column: one or several columns, joined with a line feed
+    :param label_separator: between the labels of one text; makes the task multi-label
+    :param data_origin: ``own``, ``customer`` or ``public``, for the licence record
+    :param data_license: SPDX expression
+    :param personal_information: ``none-confirmed``, ``contains`` or ``unknown``
+    :param settings: fields of :class:`jptextclf.config.TrainConfig`, such as ``model`` or ``epochs``
+    :raises ConfigError: a setting or ``out`` cannot be used
+    :raises DataError: the data cannot be read as they are
+    :raises SetupError: the encoder or the device is missing
+    :raises WorkError: training or writing failed
+    """
+    show = progress or Silent()
+    config = TrainConfig.from_options(settings)
+    origin = declare(
+        data_origin=data_origin, data_license=data_license, personal_information=personal_information,
+        data_card=data_card if data_card is None else Path(data_card),
+    )  # fmt: skip
+    target = Path(out) if out is not None else _free_run_directory(data)
+    check_target(target, overwrite=overwrite)
+    loaded = load_data(
+        data, validation=validation, test=test, columns=columns, text_column=text_column,
+        label_column=label_column, split_column=split_column, label_separator=label_separator, encoding=encoding,
+    )  # fmt: skip
+    for line in loaded.summary.lines():
+        show.say(line)
+    component = origin.complete(loaded.summary.component)
+    if missing := _undeclared(component):
+        show.say(text("train.undeclared", options=listing(missing)))
+    prepared = prepare(dict(loaded.splits), config, progress=show)
+    if dry_run:
+        return DryRun(target, prepared, preview(prepared), loaded.summary, RUN_FILES)
+    result = run(
+        prepared, path=target, data_components=[component], data_record=loaded.summary.to_json(), progress=show
+    )
+    write_bundle(result.bundle, result.classifier, result.adapter, overwrite=overwrite)
+    return Run(result.bundle, config.device)
+
+
+def load(path: str | os.PathLike[str], *, device: str = "auto") -> Run:
+    """Open a run directory; every file is checked against its manifest, the model is read when first used.
+
+    :raises SetupError: it is no run directory, or damaged
+    """
+    return Run(open_bundle(Path(path)), device)
+
+
+def evaluate(
+    run: Run | str | os.PathLike[str],
+    data: Data,
+    *,
+    split: str | None = None,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    label_separator: str | None = None,
+    encoding: str = "auto",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score a run on labelled texts.
+
+    :param run: a run, or its directory
+    :param split: which split of ``data``; None takes the only one, else ``test``
+    :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or carry a label that the
+        run does not know
+    """
+    show = progress or Silent()
+    opened = run if isinstance(run, Run) else load(run, device=device)
+    remembered = opened.bundle.record["data"].get("columns", {})
+    loaded = load_data(
+        data, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
+        label_separator=label_separator or (remembered.get("label_separator") if isinstance(data, str) else None),
+        encoding=encoding,
+    )  # fmt: skip
+    for line in loaded.summary.lines():
+        show.say(line)
+    examples = loaded.splits[_split_to_score(loaded, split)]
+    references = opened.schema.encode(examples.labels or [])
+    show.begin(text("evaluate.phase"), len(examples))
+    prediction = opened.predictor.predict(examples.texts, progress=show)
+    show.end()
+    return score(
+        opened.schema,
+        references,
+        prediction.label_ids,
+        n_truncated=int(prediction.truncated.sum()),
+        n_empty=int(prediction.empty.sum()),
+    )
+
+
+@dataclass(frozen=True)
+class FilePrediction:
+    """What became of a file."""
+
+    output: Path
+    read: int
+    truncated: int
+    empty: int
+    unmappable: int
+    """Characters that the output encoding cannot hold."""
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1, "output": str(self.output), "read": self.read, "truncated": self.truncated,
+            "empty": self.empty, "unmappable": self.unmappable,
+        }  # fmt: skip
+
+
+def predict_file(
+    run: Run | str | os.PathLike[str],
+    input: str | os.PathLike[str],  # noqa: A002 - the option's name
+    output: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    input_encoding: str = "auto",
+    encoding: str | None = None,
+    label_separator: str = "|",
+    on_too_long: OnTooLong = "truncate",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> FilePrediction:
+    """Classify every row of a file; columns and their order stay, four columns are added.
+
+    Added are ``predicted_label``, ``predicted_probability`` (of that label; for a multi-label task those of all
+    given labels), ``truncated`` and ``empty``. Memory does not grow with the number of rows, except for Excel.
+
+    :param encoding: of the output; None is UTF-8 with BOM for CSV, which spreadsheets recognise
+    :param label_separator: between the labels of one text
+    :raises DataError: the input cannot be read; ``output`` is then as it was
+    """
+    show = progress or Silent()
+    opened = run if isinstance(run, Run) else load(run, device=device)
+    table = open_table(input, encoding=input_encoding, columns=columns)
+    # The columns that the run was trained on are looked for first, then the usual names.
+    found = _columns_to_read(table, text_column, opened)
+    show.say(text("predict.columns", text=listing(found.text)))
+    names = _unused_names(table.columns, ("predicted_label", "predicted_probability", "truncated", "empty"))
+    read = truncated = empty = 0
+    show.begin(text("predict.phase"), 0)
+    with open_writer(Path(output), columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer:
+        for rows in _batches(table.rows()):
+            texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
+            prediction = opened.predictor.predict(texts, on_too_long=on_too_long)
+            for row, cells in zip(rows, _added_cells(prediction, label_separator), strict=True):
+                writer.write((*row.values, *cells))
+            read += len(rows)
+            truncated += int(prediction.truncated.sum())
+            empty += int(prediction.empty.sum())
+            show.advance(len(rows))
+    show.end()
+    return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
+
+
+def _added_cells(prediction: Prediction, separator: str) -> Iterator[tuple[Any, ...]]:
+    ids = {name: number for number, name in enumerate(prediction.schema.names)}
+    for labels, row, truncated, empty in zip(
+        prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
+    ):
+        probabilities = [f"{row[ids[name]]:.4f}" for name in labels]
+        yield (separator.join(labels), separator.join(probabilities), _yes(truncated), _yes(empty))
+
+
+def _yes(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _columns_to_read(table: Table, text_column: str | Sequence[str] | None, run: Run) -> Columns:
+    trained_on = run.bundle.record["data"].get("text_columns") or []
+    if text_column is None and trained_on and set(trained_on) <= set(table.columns):
+        text_column = trained_on
+    return find_columns(table.columns, text_column=text_column, need_label=False)
+
+
+def _unused_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Names for new columns; one that the file has already gets a number."""
+    names = []
+    for name in wanted:
+        number = 1
+        candidate = name
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        names.append(candidate)
+    return names
+
+
+def _split_to_score(loaded: LoadedData, split: str | None) -> Any:
+    there = list(loaded.splits)
+    if split is None:
+        split = there[0] if len(there) == 1 else "test"
+    if split not in there:
+        raise DataError("D043", split=split, found=listing(there))
+    return split
+
+
+def _undeclared(component: Component) -> list[str]:
+    """Options that would complete the record of the data."""
+    missing = {
+        "--data-origin": component.origin == "unknown",
+        "--data-license": component.license == NOASSERTION,
+        "--personal-information": component.personal_information in {None, "unknown"},
+    }
+    return [name for name, is_missing in missing.items() if is_missing]
+
+
+def _free_run_directory(data: Data) -> Path:
+    """The first free ``runs/<name>-<n>``."""
+    name = "memory" if isinstance(data, tuple) else re.sub(r"[^\w.-]+", "-", Path(os.fspath(data)).stem) or "run"
+    number = 1
+    while (path := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return path

@@ -1,0 +1,34 @@
+"""``jptextclf evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jptextclf.cli._command import Command, option
+from jptextclf.cli._console import Talk, print_json, print_table
+from jptextclf.cli._options import device_option, json_option, quiet_option, reading_options
+
+
+@click.command("evaluate", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data")
+@option("--split", type=click.Choice(["train", "validation", "test"]))
+@reading_options
+@device_option
+@json_option
+@quiet_option
+def evaluate(*, run: Path, data: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    from jptextclf import api
+
+    evaluation = api.evaluate(run, data, progress=Talk(quiet=quiet), **options)
+    if as_json:
+        print_json(evaluation.to_json())
+        return
+    for table in evaluation.tables():
+        print_table(table.columns, table.rows)
+
+
+COMMAND = evaluate

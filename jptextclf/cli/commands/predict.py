@@ -1,0 +1,118 @@
+"""``jptextclf predict``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jptextclf.cli._command import Command, option
+from jptextclf.cli._console import Talk, print_json, print_table, say
+from jptextclf.cli._options import (
+    columns_option,
+    device_option,
+    json_option,
+    on_too_long_option,
+    quiet_option,
+    text_column_option,
+)
+from jptextclf.errors import ConfigError
+from jptextclf.messages import text
+
+if TYPE_CHECKING:
+    from jptextclf.api import Run
+    from jptextclf.prediction import Prediction
+
+
+@click.command("predict", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("texts", nargs=-1)
+@option("--input", "-i", "input_path", type=click.Path(path_type=Path))
+@option("--output", "-o", "output_path", type=click.Path(path_type=Path))
+@columns_option
+@text_column_option
+@option("--input-encoding", default="auto", show_default=True)
+@option("--output-encoding", "--encoding", "encoding")
+@option("--separator", "label_separator", default="|", show_default=True)
+@on_too_long_option
+@device_option
+@json_option
+@quiet_option
+def predict(
+    *,
+    run: Path,
+    texts: tuple[str, ...],
+    input_path: Path | None,
+    output_path: Path | None,
+    as_json: bool,
+    quiet: bool,
+    device: str,
+    on_too_long: Any,
+    **options: Any,
+) -> None:
+    _check_use(texts, input_path, output_path)
+    from jptextclf import api
+
+    opened = api.load(run, device=device)
+    if input_path is not None and output_path is not None:
+        done = api.predict_file(
+            opened, input_path, output_path, on_too_long=on_too_long, progress=Talk(quiet=quiet), **options
+        )
+        for note in done.notes:
+            say(note)
+        say(text("predict.done", n=done.read, path=done.output, truncated=done.truncated, empty=done.empty))
+        if as_json:
+            print_json(done.to_json())
+    elif texts:
+        prediction = opened.predict(texts, on_too_long=on_too_long)
+        if as_json:
+            print_json({"schema_version": 1, "predictions": prediction.to_json(texts)})
+        else:
+            _show(texts, prediction)
+    else:
+        _stream(opened, as_json=as_json, on_too_long=on_too_long)
+
+
+def _check_use(texts: Sequence[str], input_path: Path | None, output_path: Path | None) -> None:
+    if texts and (input_path or output_path):
+        raise ConfigError("U095")
+    if (input_path is None) != (output_path is None):
+        raise ConfigError("U096", missing="--output" if output_path is None else "--input")
+    if not texts and input_path is None and sys.stdin.isatty():
+        raise ConfigError("U097")
+
+
+def _show(texts: Sequence[str], prediction: Prediction) -> None:
+    rows = []
+    for one, labels, row, cut, empty in zip(
+        texts, prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
+    ):
+        flags = [text("predict.flag_truncated")] * bool(cut) + [text("predict.flag_empty")] * bool(empty)
+        names = list(prediction.schema.names)
+        values = " ".join(f"{row[names.index(name)]:.3f}" for name in labels)
+        short = one if len(one) <= 60 else one[:59] + "…"
+        rows.append([" ".join(short.split()), " | ".join(labels) or text("words.none"), values, " ".join(flags)])
+    print_table([text(f"predict.column_{name}") for name in ("text", "label", "probability", "flags")], rows, numbers_from=2)
+
+
+def _stream(run: Run, *, as_json: bool, on_too_long: Any) -> None:
+    """A line in, a line out: label, a tab, its probability; or one JSON object."""
+    import json
+
+    names = list(run.schema.names)
+    for line in sys.stdin.buffer:
+        one = line.decode("utf-8", errors="replace").rstrip("\r\n")
+        prediction = run.predict([one], on_too_long=on_too_long)
+        if as_json:
+            shown = json.dumps(prediction.to_json([one])[0], ensure_ascii=False)
+        else:
+            labels, row = prediction.labels[0], prediction.probabilities[0]
+            shown = "|".join(labels) + "\t" + "|".join(f"{row[names.index(name)]:.4f}" for name in labels)
+        sys.stdout.buffer.write((shown + "\n").encode("utf-8", errors="replace"))
+        sys.stdout.buffer.flush()
+
+
+COMMAND = predict

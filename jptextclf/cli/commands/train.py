@@ -1,0 +1,86 @@
+"""``jptextclf train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jptextclf.cli._command import Command, option
+from jptextclf.cli._console import Talk, print_json, print_table, say
+from jptextclf.cli._options import json_option, origin_options, quiet_option, reading_options, settings_options
+from jptextclf.messages import text
+
+if TYPE_CHECKING:
+    from jptextclf.api import DryRun, Run
+
+
+@click.command("train", cls=Command)
+@click.argument("data")
+@option("--out", "-o", type=click.Path(path_type=Path))
+@option("--overwrite", is_flag=True)
+@option("--dry-run", is_flag=True)
+@option("--validation", type=click.Path(path_type=Path))
+@option("--test", type=click.Path(path_type=Path))
+@reading_options
+@origin_options
+@settings_options
+@json_option
+@quiet_option
+def train(*, data: str, as_json: bool, quiet: bool, settings: dict[str, Any], **options: Any) -> None:
+    from jptextclf import api
+
+    done = api.train(data, progress=Talk(quiet=quiet), **options, **settings)
+    if isinstance(done, api.DryRun):
+        print_json(done.to_json()) if as_json else _show_plan(done)
+    else:
+        print_json({**done.bundle.record, "path": str(done.path)}) if as_json else _show_run(done)
+
+
+def _show_run(run: Run) -> None:
+    """The table against the baselines, the timings, and what to do next."""
+    record = run.bundle.record
+    compared = record["baselines"]
+    say("")
+    say(text("train.table_title", split=text(f"words.{compared['split']}"), n=compared["n_texts"]))
+    print_table(
+        [text(f"train.column_{name}") for name in ("system", "accuracy", "macro_f1", "seconds")],
+        [
+            [row["title"], _interval(row, "accuracy"), _interval(row, "macro_f1"), f"{row['seconds']:.1f}"]
+            for row in compared["systems"]
+        ],
+    )
+    say(text("train.timings", **{name: f"{value:.1f}" for name, value in record["seconds"].items()},
+             memory=_gigabytes(record["peak_bytes"])))  # fmt: skip
+    say(text("train.done", path=run.path))
+
+
+def _interval(row: dict[str, Any], name: str) -> str:
+    low, high = row["intervals"][name]
+    return f"{row['scores'][name]:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _show_plan(plan: DryRun) -> None:
+    from jptextclf.messages import listing
+
+    prepared, preview = plan.prepared, plan.preview
+    settings = {**prepared.config.to_json(), **prepared.plan.to_json(), "task": prepared.schema.task}
+    print_table([text("plan.setting"), text("plan.value")], [[name, str(value)] for name, value in settings.items()], numbers_from=2)
+    lines = {
+        "labels": listing(prepared.schema.names, 20),
+        "splits": listing(f"{name} {len(examples):,}" for name, examples in prepared.splits.items()),
+        "steps": f"{preview.steps:,}",
+        "time": text("plan.seconds", n=f"{preview.total_seconds:,.0f}"),
+        "memory": _gigabytes(preview.peak_bytes),
+        "files": listing([f"{plan.out}/{name}" for name in plan.files], 20),
+    }
+    for name, value in lines.items():
+        click.echo(f"{text(f'plan.{name}')}: {value}")
+
+
+def _gigabytes(size: int | None) -> str:
+    return text("plan.unknown") if size is None else f"{size / 2**30:.1f} GiB"
+
+
+COMMAND = train

@@ -1,0 +1,292 @@
+"""One training from labelled examples to a finished bundle: the whole recipe, in order.
+
+It does not know files: examples come in, a classifier with its record goes out. The steps are those of
+:func:`prepare` (what can be checked before any work), :func:`preview` and :func:`run`.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from jptextclf import baselines
+from jptextclf.adapters import TokenizerAdapter, open_adapter
+from jptextclf.bundle import Bundle
+from jptextclf.cards import find_encoder_card
+from jptextclf.config import TrainConfig
+from jptextclf.data.examples import Examples
+from jptextclf.data.splits import split_train
+from jptextclf.devices import peak_memory
+from jptextclf.encoders import EncoderFiles, resolve_encoder
+from jptextclf.encodings import Encodings
+from jptextclf.errors import ConfigError
+from jptextclf.evaluation import Evaluation, metric_value, score
+from jptextclf.labels import LabelSchema
+from jptextclf.licensing import Component
+from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
+from jptextclf.messages import text
+from jptextclf.model import Classifier, build_classifier, check_fit, hidden_width
+from jptextclf.prediction import Prediction, Predictor
+from jptextclf.progress import Progress
+from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything decided and checked; nothing trained."""
+
+    config: TrainConfig
+    schema: LabelSchema
+    splits: Mapping[str, Examples]
+    """``train``, ``validation`` and, where given, ``test``."""
+    held_out: bool
+    """Whether validation was taken out of the training texts."""
+    encoder: EncoderFiles
+    adapter: TokenizerAdapter
+    encoded: Mapping[str, LabelledTexts]
+    classifier: Classifier
+    plan: Plan
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a training would cost, from a few real steps."""
+
+    steps: int
+    step_seconds: float
+    total_seconds: float
+    """Training and the evaluation after each epoch."""
+    peak_bytes: int | None
+    """Of the GPU's tensors, or of the process on a CPU; None where it cannot be known."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "steps": self.steps,
+            "step_seconds": round(self.step_seconds, 4),
+            "total_seconds": round(self.total_seconds, 1),
+            "peak_bytes": self.peak_bytes,
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained classifier and its record, ready to be written."""
+
+    bundle: Bundle
+    classifier: Classifier
+    adapter: TokenizerAdapter
+
+
+def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Progress) -> Prepared:
+    """Decide and check everything that can be before training.
+
+    :param splits: ``train``, and ``validation`` and ``test`` where they are given; all with labels
+    :raises ConfigError, DataError, SetupError: what the steps raise
+    """
+    seconds: dict[str, float] = {}
+    schema = LabelSchema.infer(splits["train"].labels or [], config.task)
+    _check_metric(config.metric, schema)
+    splits, held_out = _with_validation(splits, config, progress)
+    encoder = resolve_encoder(config.model)
+    for note in encoder.notes:
+        progress.say(note)
+    card = find_encoder_card(encoder.name)
+    adapter = open_adapter(encoder.directory, name=card.adapter if card and card.adapter else "huggingface")
+    classifier = build_classifier(encoder, schema, seed=config.seed)
+    check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
+    plan = make_plan(
+        config, schema, n_texts=len(splits["train"]), width=hidden_width(classifier.network.config)
+    )
+    started = time.monotonic()
+    encoded = {
+        name: LabelledTexts(
+            adapter.encode(examples.texts, max_length=config.max_length), schema.encode(examples.labels or [])
+        )
+        for name, examples in splits.items()
+    }
+    seconds["tokenize"] = time.monotonic() - started
+    _warn_of_lost_text({name: one.encodings for name, one in encoded.items()}, config, progress)
+    return Prepared(config, schema, splits, held_out, encoder, adapter, encoded, classifier, plan, seconds)
+
+
+def preview(prepared: Prepared, *, steps: int = 3) -> Preview:
+    """Measure a few real steps, after one that warms up; the prepared classifier is used up by it."""
+    train = prepared.encoded["train"]
+    stepper = Stepper(prepared.classifier, train, plan=prepared.plan, config=prepared.config)
+    rng = np.random.default_rng(prepared.config.seed)
+    size = min(prepared.config.batch_size, len(train))
+    batches = [rng.choice(len(train), size, replace=False).astype(np.int64) for _ in range(steps + 1)]
+    stepper.step(batches[0])
+    started = time.monotonic()
+    for batch in batches[1:]:
+        stepper.step(batch)
+    step_seconds = (time.monotonic() - started) / steps
+    # A forward pass is a third of a step's work: one forward, two backward.
+    per_text = step_seconds / size / 3
+    evaluation = per_text * len(prepared.encoded["validation"]) * prepared.plan.epochs
+    return Preview(
+        steps=prepared.plan.total_steps,
+        step_seconds=step_seconds,
+        total_seconds=step_seconds * prepared.plan.total_steps + evaluation,
+        peak_bytes=peak_memory(prepared.plan.device),
+    )
+
+
+def run(
+    prepared: Prepared,
+    *,
+    path: Path,
+    data_components: list[Component],
+    data_record: dict[str, Any],
+    progress: Progress,
+) -> Result:
+    """Train, evaluate, compare with the baselines, and put the record together.
+
+    :param path: where the bundle will be written; nothing is written here
+    :param data_components: the licence record of the data
+    :param data_record: what the run remembers of the data: columns, counts, hashes
+    """
+    seconds = dict(prepared.seconds)
+    schema, config = prepared.schema, prepared.config
+    started = time.monotonic()
+    history = fine_tune(
+        prepared.classifier,
+        prepared.encoded["train"],
+        prepared.encoded["validation"],
+        plan=prepared.plan,
+        config=config,
+        measure=_measure(schema, prepared.encoded["validation"].targets, prepared.plan.metric),
+        progress=progress,
+    )
+    seconds["train"] = time.monotonic() - started
+    started = time.monotonic()
+    predictions = _predict(prepared, progress)
+    evaluations = {
+        name: score(schema, prepared.encoded[name].targets, prediction.label_ids, seed=config.seed)
+        for name, prediction in predictions.items()
+    }
+    seconds["evaluate"] = time.monotonic() - started
+    compared_on = "test" if "test" in predictions else "validation"
+    started = time.monotonic()
+    progress.say(text("train.baselines"))
+    comparison = baselines.compare(
+        schema,
+        prepared.splits["train"],
+        prepared.splits[compared_on],
+        predictions[compared_on].label_ids,
+        encoder_seconds=seconds["train"],
+        seed=config.seed,
+    )
+    seconds["baselines"] = time.monotonic() - started
+    bundle = Bundle(
+        path=path,
+        schema=schema,
+        thresholds=(0.5,) * schema.n_labels,
+        max_length=config.max_length,
+        adapter=prepared.adapter.name,
+        components=(*_model_components(prepared.encoder), *data_components, *software_components()),
+        record=_record(prepared, history, evaluations, comparison, compared_on, data_record, seconds),
+    )
+    return Result(bundle, prepared.classifier, prepared.adapter)
+
+
+def _check_metric(metric: str | None, schema: LabelSchema) -> None:
+    if metric == "subset_accuracy" and not schema.is_multilabel:
+        raise ConfigError("U027", metric=metric, task=schema.task)
+
+
+def _with_validation(
+    splits: Mapping[str, Examples], config: TrainConfig, progress: Progress
+) -> tuple[dict[str, Examples], bool]:
+    """The splits with a validation split: the given one, else a part of the training texts."""
+    found = dict(splits)
+    if "validation" in found:
+        return found, False
+    train, validation = split_train(found["train"], fraction=config.validation_fraction, seed=config.seed)
+    if not len(validation):
+        raise ConfigError("U028", n=len(train), fraction=config.validation_fraction)
+    progress.say(text("train.held_out", n=len(validation), fraction=f"{config.validation_fraction:.0%}"))
+    return {**found, "train": train, "validation": validation}, True
+
+
+def _warn_of_lost_text(encodings: Mapping[str, Encodings], config: TrainConfig, progress: Progress) -> None:
+    """Say how many texts are cut and how many pieces the vocabulary does not know."""
+    n_texts = sum(len(one) for one in encodings.values())
+    n_cut = sum(int(one.truncated.sum()) for one in encodings.values())
+    if n_cut:
+        progress.warn(text("train.cut", n=n_cut, share=f"{n_cut / n_texts:.1%}", max_length=config.max_length))
+    pieces = sum(len(one.input_ids) for one in encodings.values())
+    unknown = sum(int(one.unknown.sum()) for one in encodings.values())
+    if unknown > 0.05 * pieces:
+        progress.warn(text("train.unknown", share=f"{unknown / pieces:.0%}"))
+
+
+def _measure(
+    schema: LabelSchema, references: NDArray[Any], metric: str
+) -> Callable[[NDArray[np.float32]], float]:
+    def measure(logits: NDArray[np.float32]) -> float:
+        # A probability of 0.5 is a logit of 0.
+        guesses = (logits >= 0).astype(np.int64) if schema.is_multilabel else logits.argmax(axis=1)
+        return metric_value(metric, schema, references, guesses)
+
+    return measure
+
+
+def _predict(prepared: Prepared, progress: Progress) -> dict[str, Prediction]:
+    """What the trained classifier says about validation and test, in float32."""
+    predictor = prepared.predictor
+    texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
+    progress.begin(text("train.phase_evaluate"), sum(len(one) for one in texts.values()))
+    predictions = {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
+    progress.end()
+    return predictions
+
+
+def _model_components(encoder: EncoderFiles) -> tuple[Component, Component]:
+    """The encoder, and its vocabulary as what the texts are tokenized with."""
+    base = encoder.component
+    return base, replace(base, role="tokenizer", relation="tokenized-with", bundled=True)
+
+
+def _record(
+    prepared: Prepared,
+    history: History,
+    evaluations: Mapping[str, Evaluation],
+    comparison: baselines.Comparison,
+    data_record: dict[str, Any],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Everything that a run remembers of how it came to be."""
+    return {
+        "encoder": {
+            "name": prepared.encoder.name,
+            "kind": prepared.encoder.kind,
+            "revision": prepared.encoder.revision,
+            "sha256": prepared.encoder.sha256,
+        },
+        "config": prepared.config.to_json(),
+        "plan": prepared.plan.to_json(),
+        "history": history.to_json(),
+        "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},
+        "held_out": prepared.held_out,
+        "baselines": comparison.to_json(),
+        "data": data_record,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_bytes": peak_memory(prepared.plan.device),
+        "versions": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **{package: version(package) for package in TRAINING_PACKAGES},
+            "threads": str(torch.get_num_threads()),
+        },
+    }
