@@ -1,0 +1,124 @@
+"""Hold out a part of the training examples: seeded, stratified by label, duplicates on one side.
+
+It does not know files. What is held out depends on the texts, labels and seed alone, not on their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from jptextclf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jptextclf.data.examples import Examples
+
+_Stratum = tuple[str, ...]
+
+
+def folded(text: str) -> str:
+    """A text without what does not tell two texts apart: width, kana, case, punctuation, space.
+
+    ``"ｻｲｺｰ！！ " -> "さいこー"``. A text of nothing but punctuation stays as NFKC has it.
+    """
+    wide = unicodedata.normalize("NFKC", text)
+    return unicodedata.normalize("NFKC", wide.casefold().translate(_FOLD)) or wide
+
+
+class _Fold(dict[int, int | None]):
+    """Katakana -> hiragana; punctuation, separators, control and format characters -> nothing."""
+
+    def __missing__(self, code: int) -> int | None:
+        folded_code: int | None = code
+        if 0x30A1 <= code <= 0x30F6:
+            folded_code = code - 0x60
+        elif unicodedata.category(chr(code))[0] in "PZ" or unicodedata.category(chr(code)) in ("Cc", "Cf"):
+            folded_code = None
+        self[code] = folded_code
+        return folded_code
+
+
+_FOLD = _Fold()
+
+
+def split_train(
+    examples: Examples, *, fraction: float, seed: int, stratify: bool = True
+) -> tuple[Examples, Examples]:
+    """Train and held-out examples, both in the order of the file.
+
+    Each label (for several labels on a text: each frequent set of labels, else its rarest label) gives about
+    ``fraction`` of its texts. Texts that are the same after :func:`folded` stay together, and every label keeps
+    at least one text in train, so on very little data the held-out part may be smaller, or empty.
+
+    :param fraction: share of the texts to hold out, between 0 and 1
+    :param stratify: False takes from all texts alike, whatever their labels
+    :raises ConfigError: ``fraction`` is not between 0 and 1 (``JPT-U035``)
+    """
+    if not 0 < fraction < 1:
+        raise ConfigError("U035", fraction=fraction)
+    groups = _groups(examples.texts, seed)
+    labels = examples.labels
+    strata = _strata(labels, fraction) if labels is not None and stratify else [()] * len(examples)
+    by_stratum: dict[_Stratum, list[list[int]]] = defaultdict(list)
+    for group in groups:
+        # Duplicates with different labels go with the most frequent one.
+        ranked = Counter(strata[index] for index in group)
+        by_stratum[min(ranked, key=lambda stratum: (-ranked[stratum], stratum))].append(group)
+    sizes = {stratum: sum(map(len, members)) for stratum, members in by_stratum.items()}
+    left = Counter(name for names in labels or () for name in names)
+    held: set[int] = set()
+    for stratum, quota in _quotas(sizes, fraction).items():
+        taken = 0
+        for group in by_stratum[stratum]:
+            carried = Counter(
+                name for index in group for name in (labels[index] if labels is not None else ())
+            )
+            if taken + len(group) <= quota and all(left[name] > n for name, n in carried.items()):
+                taken += len(group)
+                left -= carried
+                held.update(group)
+    if len(held) == len(examples):
+        # Only without labels: then nothing else keeps a text in train.
+        held.clear()
+    train = [index for index in range(len(examples)) if index not in held]
+    return examples.select(train), examples.select(sorted(held))
+
+
+def _groups(texts: Sequence[str], seed: int) -> list[list[int]]:
+    """Indices of texts that are the same after folding, in an order that only the texts and the seed decide."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for index, text in enumerate(texts):
+        found[folded(text)].append(index)
+    prefix = f"{seed}\n".encode()
+    ranked = sorted(
+        found, key=lambda key: hashlib.sha256(prefix + key.encode("utf-8", "surrogatepass")).digest()
+    )
+    return [found[key] for key in ranked]
+
+
+def _strata(labels: Sequence[tuple[str, ...]], fraction: float) -> list[_Stratum]:
+    """The stratum of each example: its label set, or the rarest of its labels where that set is rare."""
+    sets = [tuple(sorted(names)) for names in labels]
+    set_counts = Counter(sets)
+    label_counts = Counter(name for names in sets for name in names)
+    return [
+        names
+        if len(names) < 2 or set_counts[names] * fraction >= 1
+        else (min(names, key=lambda name: (label_counts[name], name)),)
+        for names in sets
+    ]
+
+
+def _quotas(sizes: dict[_Stratum, int], fraction: float) -> dict[_Stratum, int]:
+    """Texts to hold out of each stratum; together the fraction of all, by largest remainders."""
+    exact = {stratum: size * fraction for stratum, size in sorted(sizes.items())}
+    quotas = {stratum: int(value) for stratum, value in exact.items()}
+    missing = round(sum(sizes.values()) * fraction) - sum(quotas.values())
+    by_remainder = sorted(exact, key=lambda stratum: (quotas[stratum] - exact[stratum], stratum))
+    for stratum in by_remainder[:missing]:
+        quotas[stratum] += 1
+    return quotas

@@ -1,0 +1,378 @@
+"""Tables written row by row: CSV, TSV, JSON Lines, Excel; the file appears whole or not at all.
+
+It does not know what the rows mean. A cell that a spreadsheet would compute gets an apostrophe before it, in every
+form that a spreadsheet opens; a plain number such as ``-1`` does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+import unicodedata
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
+
+from jptextclf.data.encoding import canonical_name
+from jptextclf.data.examples import ROWS_SHOWN
+from jptextclf.data.rows import text_of
+from jptextclf.errors import ConfigError, SetupError, WorkError
+from jptextclf.messages import listing, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+Format = Literal["csv", "tsv", "jsonl", "excel"]
+FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".xlsx": "excel",
+}
+"""Suffix -> form."""
+
+EXCEL_ROWS = 1_048_576
+"""Rows of a sheet, the header included."""
+EXCEL_CHARACTERS = 32_767
+"""Characters of a cell, counted as Excel does: those beyond U+FFFF twice."""
+
+# ASVS 1.2.10 and OWASP's list: what starts a formula, full-width too in Japanese spreadsheets.
+_COMPUTED = re.compile("[=+\\-@\t\r\n\0＝＋－＠]")
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?%?")
+_FORBIDDEN_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TWINS = str.maketrans("〜−‖¢£¬—", "～－∥￠￡￢―")
+"""The same characters of JIS X 0208 as Unicode and as Microsoft map them; cp932 knows only the second."""
+
+
+@dataclass
+class Unmappable:
+    """Characters that the encoding does not have, each written as a filler."""
+
+    characters: int = 0
+    n_rows: int = 0
+    rows: list[int] = field(default_factory=list)
+    """The first :data:`ROWS_SHOWN` of them; 0 is the header."""
+
+    def add(self, characters: int, row: int) -> None:
+        self.characters += characters
+        if not self.rows or self.rows[-1] != row:
+            self.n_rows += 1
+            if len(self.rows) < ROWS_SHOWN:
+                self.rows.append(row)
+
+
+class Writer(ABC):
+    """Writes rows in the order given.
+
+    :param target: the file, for errors; None where the caller wants those of its stream
+    """
+
+    def __init__(self, columns: Sequence[str], target: Path | None) -> None:
+        self.columns = tuple(columns)
+        self.rows = 0
+        """Data rows written."""
+        self.unmappable = Unmappable()
+        self._target = target
+
+    def write(self, cells: Sequence[Any]) -> None:
+        """One row of plain Python values.
+
+        Numbers stay numbers where the form has them, lists become JSON, None an empty cell.
+
+        :raises ValueError: not as many cells as columns
+        :raises WorkError: the file cannot be written (``JPT-W030``), the form cannot hold the row (``JPT-W031``,
+            ``JPT-W032``)
+        """
+        if len(cells) != len(self.columns):
+            raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
+        self.rows += 1
+        try:
+            self._write(cells)
+        except OSError as error:
+            if self._target is None:
+                raise
+            raise _write_error(self._target, error) from error
+
+    @abstractmethod
+    def _write(self, cells: Sequence[Any]) -> None: ...
+
+    @abstractmethod
+    def finish(self) -> None:
+        """After the last row: hand everything to the file."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """After a failure: let go of everything."""
+
+
+class _TextWriter(Writer):
+    """A writer of lines onto a binary file that outlives it."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path | None, encoding: str) -> None:
+        super().__init__(columns, target)
+        self._encoding = encoding
+        # Every row goes on at once, so that a full disk is noticed in its row.
+        self._stream = io.TextIOWrapper(file, encoding=encoding, newline="", write_through=True)
+
+    def finish(self) -> None:
+        self._stream.detach()
+
+    def abandon(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.detach()
+
+
+class _DelimitedWriter(_TextWriter):
+    def __init__(
+        self, file: IO[bytes], columns: Sequence[str], target: Path | None, encoding: str, *, delimiter: str
+    ) -> None:
+        super().__init__(file, columns, target, encoding)
+        self._csv = csv.writer(self._stream, delimiter=delimiter, lineterminator="\r\n")
+        self._csv.writerow([self._cell(name) for name in columns])
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        self._csv.writerow([self._cell(value) for value in cells])
+
+    def _cell(self, value: Any) -> str:
+        cell, replaced = encodable(guarded(text_of(value)), self._encoding)
+        if replaced:
+            self.unmappable.add(replaced, self.rows)
+        return cell
+
+
+class _JsonWriter(_TextWriter):
+    def _write(self, cells: Sequence[Any]) -> None:
+        item = dict(zip(self.columns, cells, strict=True))
+        line = json.dumps(item, ensure_ascii=False, allow_nan=False, default=str)
+        try:
+            line.encode(self._encoding)
+        except UnicodeEncodeError:
+            # JSON can spell every character in ASCII, so nothing is lost.
+            line = json.dumps(item, allow_nan=False, default=str)
+        self._stream.write(line + "\n")
+
+
+class _ExcelWriter(Writer):
+    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path | None) -> None:
+        super().__init__(columns, target)
+        try:
+            from openpyxl import Workbook
+        except ImportError as error:
+            raise SetupError("E001", package="openpyxl", extra="excel", what=".xlsx") from error
+
+        self._file = file
+        self._book = Workbook(write_only=True)
+        self._sheet = cast("WriteOnlyWorksheet", self._book.create_sheet())
+        self._sheet.append([self._cell(name) for name in columns])
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        if self.rows + 1 > EXCEL_ROWS:
+            raise WorkError("W031", limit=f"{EXCEL_ROWS - 1:,}")
+        self._sheet.append([self._cell(value) for value in cells])
+
+    def _cell(self, value: Any) -> Any:
+        if value is None or isinstance(value, int | float):
+            return value
+        cell, replaced = _FORBIDDEN_IN_XML.subn("\ufffd", guarded(text_of(value)))
+        if replaced:
+            self.unmappable.add(replaced, self.rows)
+        if len(cell) > EXCEL_CHARACTERS // 2 and len(cell.encode("utf-16-le")) // 2 > EXCEL_CHARACTERS:
+            # openpyxl would cut it without a word.
+            raise WorkError("W032", row=self.rows, n=f"{len(cell):,}", limit=f"{EXCEL_CHARACTERS:,}")
+        return cell
+
+    def finish(self) -> None:
+        self._book.save(self._file)
+
+    def abandon(self) -> None:
+        # What was written so far lies in a temporary file of openpyxl's.
+        with contextlib.suppress(OSError):
+            self._book.save(io.BytesIO())
+
+
+@contextmanager
+def open_writer(
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str],
+    encoding: str | None = None,
+    format: str | None = None,  # noqa: A002 the word of the command line
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Iterator[Writer]:
+    """A writer whose file appears, synced to the disk, when the block ends well; else what was there stays.
+
+    :param columns: the header
+    :param encoding: None: UTF-8, for CSV with a byte order mark, which Excel wants. Not for Excel files
+    :param format: ``csv``, ``tsv``, ``jsonl`` or ``excel``; None: by the suffix
+    :param inputs: files that are being read; none of them is written over
+    :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``), one of the inputs (``JPT-U044``),
+        something that is no file (``JPT-U045``)
+    :raises WorkError: the file cannot be written (``JPT-W030``)
+    """
+    target = Path(path).expanduser().resolve()
+    form = _form(target, format)
+    codec = _codec(form, encoding)
+    for other in inputs:
+        if target.exists() and Path(other).exists() and target.samefile(other):
+            raise ConfigError("U044", path=target)
+    if target.exists() and not target.is_file():
+        raise ConfigError("U045", path=target)
+    with _atomic(target) as file, _writing(file, form, columns, codec, target) as writer:
+        yield writer
+
+
+@contextmanager
+def stream_writer(
+    stream: IO[bytes],
+    *,
+    columns: Sequence[str],
+    format: str,  # noqa: A002 as above
+    encoding: str | None = None,
+) -> Iterator[Writer]:
+    """A writer onto an open binary stream, such as the standard output; the stream stays open.
+
+    :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``)
+    """
+    form = _form(Path(), format)
+    with _writing(stream, form, columns, _codec(form, encoding), None) as writer:
+        yield writer
+    stream.flush()
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet computes: ``"=1+1" -> "'=1+1"``, ``"-1" -> "-1"``, ``"－１" -> "'－１"``."""
+    if not _COMPUTED.match(cell) or _PLAIN_NUMBER.fullmatch(cell):
+        return cell
+    return "'" + cell
+
+
+def encodable(cell: str, encoding: str) -> tuple[str, int]:
+    """The cell as the encoding can hold it, and how many characters had to be replaced.
+
+    Tried in turn: as it is, composed (NFC), with Microsoft's twins of the JIS marks, ``〓``, ``?``.
+    """
+    if _fits(cell, encoding):
+        return cell, 0
+    composed = unicodedata.normalize("NFC", cell)
+    filler = next(mark for mark in ("\ufffd", "〓", "?") if _fits(mark, encoding))
+    characters, replaced = [], 0
+    for character in composed:
+        for candidate in (character, character.translate(_TWINS)):
+            if _fits(candidate, encoding):
+                characters.append(candidate)
+                break
+        else:
+            characters.append(filler)
+            replaced += 1
+    return "".join(characters), replaced
+
+
+def _fits(cell: str, encoding: str) -> bool:
+    try:
+        cell.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _form(path: Path, format: str | None) -> Format:  # noqa: A002
+    form = format if format is not None else FORMATS.get(path.suffix.lower())
+    if form not in get_args(Format):
+        raise ConfigError(
+            "U043",
+            found=format or path.suffix or text("words.none"),
+            known=listing(get_args(Format)),
+            suffixes=listing(FORMATS),
+        )
+    return cast("Format", form)
+
+
+def _codec(form: Format, encoding: str | None) -> str:
+    if encoding is None:
+        return "utf-8-sig" if form == "csv" else "utf-8"
+    if form == "excel":
+        raise ConfigError("U046", encoding=encoding)
+    # The name says whether a mark is wanted; reading takes both.
+    if encoding.strip().casefold().replace("_", "-") == "utf-8-sig":
+        return "utf-8-sig"
+    return canonical_name(encoding)
+
+
+@contextmanager
+def _writing(
+    file: IO[bytes], form: Format, columns: Sequence[str], codec: str, target: Path | None
+) -> Iterator[Writer]:
+    writer: Writer
+    if form == "excel":
+        writer = _ExcelWriter(file, columns, target)
+    elif form == "jsonl":
+        writer = _JsonWriter(file, columns, target, codec)
+    else:
+        writer = _DelimitedWriter(file, columns, target, codec, delimiter="," if form == "csv" else "\t")
+    try:
+        yield writer
+    except BaseException:
+        writer.abandon()
+        raise
+    try:
+        writer.finish()
+    except OSError as error:
+        if target is None:
+            raise
+        raise _write_error(target, error) from error
+
+
+@contextmanager
+def _atomic(target: Path) -> Iterator[IO[bytes]]:
+    """A sibling file that takes the place of ``target`` when the block ends well, else it is removed."""
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else _default_mode()
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    except OSError as error:
+        raise _write_error(target, error) from error
+    sibling = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            _finish(file, sibling, target, mode)
+    except BaseException:
+        sibling.unlink(missing_ok=True)
+        raise
+
+
+def _finish(file: IO[bytes], sibling: Path, target: Path, mode: int) -> None:
+    try:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        sibling.chmod(mode)
+        sibling.replace(target)
+        # Windows cannot open a directory to sync it.
+        if sys.platform != "win32":
+            directory = os.open(target.parent, os.O_RDONLY)
+            os.fsync(directory)
+            os.close(directory)
+    except OSError as error:
+        raise _write_error(target, error) from error
+
+
+def _default_mode() -> int:
+    # The mask can only be read by setting it.
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _write_error(target: Path, error: OSError) -> WorkError:
+    return WorkError("W030", path=target, problem=error.strerror or str(error))
