@@ -6,6 +6,7 @@ It does not know what the file is for.
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import shutil
 import time
@@ -51,7 +52,8 @@ def local_path(source: str) -> Path:
     """The path that a local source names; ``file://`` addresses too."""
     if source.startswith("file://"):
         return Path(urllib.request.url2pathname(urllib.parse.urlsplit(source).path))
-    return Path(source).expanduser()
+    # pathlib's expanduser() raises for a user that is not there.
+    return Path(os.path.expanduser(source))  # noqa: PTH111
 
 
 def shown(url: str) -> str:

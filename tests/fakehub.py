@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass
@@ -91,6 +92,22 @@ class FakeHub:
     def fail(self, pattern: str, status: int = 0, **details: Any) -> Fault:
         self.faults.append(Fault(re.compile(pattern), status, **details))
         return self.faults[-1]
+
+    def use(self, monkeypatch: Any, cache: Path) -> None:
+        """Point ``huggingface_hub`` in this process here, with an empty cache and no token."""
+        from huggingface_hub import close_session, constants
+
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.setattr(constants, "ENDPOINT", self.url)
+        template = self.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "no-token"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        close_session()
 
     def asked(self, pattern: str) -> int:
         """How many requests matched."""

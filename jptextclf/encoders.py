@@ -1,0 +1,390 @@
+"""Where an encoder's files are: embedded, in a directory, imported earlier, or on a hub; and whether they will do.
+
+It does not load weights. Nothing it finds can run code: pickled weights, ``auto_map`` and Python files are refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jptextclf import builtin, messages
+from jptextclf.atomic import new_directory, sha256_of
+from jptextclf.cards import load_encoder_card
+from jptextclf.errors import ConfigError, SetupError
+from jptextclf.hub import HubId, fetch_snapshot
+from jptextclf.licensing.components import Component
+from jptextclf.licensing.declared import read_declared
+from jptextclf.store import manifest_sha256, store_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from jptextclf.progress import Progress
+
+Kind = Literal["builtin", "directory", "imported", "hub"]
+Origin = Literal["public", "unknown"]
+
+FILES = (
+    "config.json", "*.safetensors", "*.safetensors.index.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.txt", "vocab.json", "merges.txt", "*.model",
+    "README.md", "LICENSE*", "NOTICE*",
+)  # fmt: skip
+"""What an encoder is made of: these names at the top of its directory, nothing else."""
+MANIFEST = "MANIFEST.json"
+_MANIFEST_SCHEMA = 1
+_LARGEST_JSON = 32 << 20
+"""Bytes of a configuration or an index that are read."""
+_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"}
+_NAME = re.compile(r"[^\W_][\w.-]*(/[^\W_][\w.-]*)?")
+_LONGEST_NAME = 200
+"""Bytes; file systems allow 255 for a folder."""
+_PATH_LIKE = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")
+
+
+@dataclass(frozen=True)
+class EncoderFiles:
+    """An encoder whose files are at hand and safe to open."""
+
+    directory: Path
+    name: str
+    """``builtin``, the hub id without revision, else the directory's name or the one it was imported under."""
+    revision: str | None
+    """Exact upstream version; None where none is known."""
+    kind: Kind
+    component: Component
+    """For the licence record."""
+    sha256: str
+    """Of the manifest of the files (:func:`jptextclf.store.manifest_sha256`)."""
+    notes: tuple[str, ...] = ()
+    """Sentences that the user should see."""
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """An encoder that was copied into the user's store."""
+
+    name: str
+    directory: Path
+    source: str
+    """Hub id or name of the directory that it was copied from."""
+    url: str
+    """Of the hub repository; empty for a directory."""
+    revision: str | None
+    imported: str
+    """``YYYY-MM-DD``, UTC."""
+    sha256: str
+    """Of the manifest of the files."""
+    size: int
+    """Bytes."""
+    files: Mapping[str, str]
+    """File name -> SHA-256."""
+
+
+def resolve_encoder(model: str, *, progress: Progress | None = None) -> EncoderFiles:
+    """The files of the encoder that ``--model`` names; a hub is asked only when nothing local has the name.
+
+    Looked for in this order: ``builtin``, a directory, an imported model, a hub id ``org/name[@revision]``.
+
+    :raises ConfigError: nothing has this name (``JPT-U070``), or it is no possible hub id (``JPT-U071``)
+    :raises SetupError: no such directory or no encoder in it (``JPT-E010`` to ``JPT-E016``), an imported model
+        changed (``JPT-E028``), or what :func:`jptextclf.hub.fetch_snapshot` raises
+    """
+    model = model.strip()
+    if model == builtin.CARD:
+        return _builtin()
+    # The functions of pathlib raise for names that are too long and for users that are not there.
+    path = Path(os.path.expanduser(model))  # noqa: PTH111
+    if os.path.isdir(path):  # noqa: PTH112
+        return _from_directory(path)
+    if _PATH_LIKE.match(model) or os.path.exists(path):  # noqa: PTH110
+        raise SetupError("E010", path=path, problem=messages.text("models.no_directory"))
+    wanted, _, revision = model.partition("@")
+    imported = _read_import(_import_dir(wanted)) if _is_name(wanted) else None
+    if imported is not None and revision in {"", imported.revision}:
+        return _from_import(imported)
+    if "/" not in model:
+        known = [builtin.CARD, *(one.name for one in imported_models())]
+        raise ConfigError(
+            "U070", name=model, known=messages.listing(known), hint=messages.did_you_mean(model, known)
+        )
+    return _from_hub(HubId.parse(model), progress)
+
+
+def import_model(
+    source: str | Path, *, name: str | None = None, progress: Progress | None = None
+) -> ImportedModel:
+    """Copy an encoder into the user's store, where it is found by name without a network.
+
+    :param source: a directory, or a hub id ``org/name[@revision]``
+    :param name: default: the hub id without revision, or the directory's name
+    :raises ConfigError: the name cannot be used (``JPT-U072``) or is taken by another model (``JPT-U073``)
+    :raises SetupError: as :func:`resolve_encoder`
+    :raises WorkError: the store cannot be written (``JPT-W011``)
+    """
+    found = resolve_encoder(str(source), progress=progress)
+    if found.kind == "builtin":
+        raise ConfigError("U072", name=found.name)
+    name = found.name if name is None else name
+    if not _is_name(name):
+        raise ConfigError("U072", name=name)
+    target = _import_dir(name)
+    there = _read_import(target)
+    if there is not None:
+        if there.sha256 != found.sha256:
+            raise ConfigError("U073", name=name, path=target)
+        _verify(there)
+        return there
+    with new_directory(target) as directory:
+        for path in _files_of(found.directory):
+            shutil.copyfile(path, directory / path.name)
+        if manifest_sha256(_hashes(directory)) != found.sha256:
+            raise SetupError("E028", name=name, path=found.directory, problem=messages.text("models.changed"))
+        _write_manifest(directory, name, found)
+    imported = _read_import(target)
+    if imported is None:
+        raise SetupError("E028", name=name, path=target, problem=messages.text("models.changed"))
+    return imported
+
+
+def imported_models() -> list[ImportedModel]:
+    """The models in the user's store, by name.
+
+    :raises SetupError: the record of one is damaged (``JPT-E028``)
+    """
+    found = [_read_import(path.parent) for path in sorted(_models_dir().glob(f"*/{MANIFEST}"))]
+    return [one for one in found if one is not None]
+
+
+def _builtin() -> EncoderFiles:
+    card = load_encoder_card(builtin.CARD)
+    sha256 = manifest_sha256(card.files)
+    return EncoderFiles(
+        directory=builtin.directory(),
+        name=card.name,
+        revision=card.revision,
+        kind="builtin",
+        component=card.component(sha256=sha256),
+        sha256=sha256,
+    )
+
+
+def _from_directory(path: Path) -> EncoderFiles:
+    # resolve() gives "." and "x/.." their names.
+    name = path.resolve().name
+    try:
+        present = sorted(one.name for one in path.iterdir() if one.is_file())
+        _check_names(present, str(path))
+        code = [name for name in present if name.endswith(".py")]
+        if code:
+            raise SetupError("E013", where=path, found=messages.listing(code))
+        _check_contents(path, str(path))
+        return _encoder(path, name=name, revision=None, kind="directory", origin="unknown")
+    except OSError as error:
+        raise SetupError("E010", path=path, problem=error.strerror or str(error)) from error
+
+
+def _from_import(imported: ImportedModel) -> EncoderFiles:
+    _verify(imported)
+    _check_contents(imported.directory, imported.name)
+    is_public = bool(imported.url)
+    return _encoder(
+        imported.directory,
+        name=imported.source if is_public else imported.name,
+        revision=imported.revision,
+        kind="imported",
+        origin="public" if is_public else "unknown",
+        url=imported.url,
+    )
+
+
+def _from_hub(hub_id: HubId, progress: Progress | None) -> EncoderFiles:
+    def check(names: Sequence[str]) -> None:
+        _check_names([name for name in names if "/" not in name], str(hub_id))
+
+    snapshot = fetch_snapshot(
+        hub_id, kind="model", patterns=FILES, ignore=("*/*",), check=check, progress=progress
+    )
+    _check_contents(snapshot.directory, str(hub_id))
+    found = _encoder(
+        snapshot.directory,
+        name=hub_id.repo,
+        revision=snapshot.commit,
+        kind="hub",
+        origin="public",
+        url=snapshot.url,
+    )
+    return replace(found, notes=snapshot.notes)
+
+
+def _encoder(
+    directory: Path, *, name: str, revision: str | None, kind: Kind, origin: Origin, url: str = ""
+) -> EncoderFiles:
+    sha256 = manifest_sha256(_hashes(directory))
+    readme_url = f"{url}/blob/{revision}/README.md" if url else ""
+    declared = read_declared(directory / "README.md", revision=revision or "", url=readme_url)
+    component = Component(
+        role="base_model",
+        name=name,
+        relation="fine-tuned-from",
+        license=declared.expression,
+        revision=revision,
+        origin=origin,
+        sha256=sha256,
+        url=url,
+        note=declared.note,
+        evidence=declared.evidence,
+    )
+    return EncoderFiles(directory, name, revision, kind, component, sha256)
+
+
+def _files_of(directory: Path) -> list[Path]:
+    """The files at the top of a directory that belong to the encoder, by name."""
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in FILES)
+    )
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in _files_of(directory)}
+
+
+def _check_names(names: Iterable[str], where: str) -> None:
+    """Whether these files can be an encoder.
+
+    :raises SetupError: no configuration (``JPT-E010``), or no weights in safetensors (``JPT-E012``, ``JPT-E014``)
+    """
+    present = sorted(names)
+    if "config.json" not in present:
+        raise SetupError("E010", path=where, problem=messages.text("models.no_config"))
+    if any(name.endswith(".safetensors") for name in present):
+        return
+    pickled = [name for name in present if Path(name).suffix.lower() in _PICKLED]
+    if pickled:
+        raise SetupError("E012", where=where, found=messages.listing(pickled, 5))
+    raise SetupError("E014", where=where, found=messages.listing(present))
+
+
+def _check_contents(directory: Path, where: str) -> None:
+    """Whether the files are sound and cannot run code.
+
+    :raises SetupError: a configuration is unreadable (``JPT-E011``), code is asked for (``JPT-E013``), the index
+        of the weights names files that are not there (``JPT-E015``), or weights are damaged (``JPT-E016``)
+    """
+    for name in ("config.json", "tokenizer_config.json"):
+        if (directory / name).exists() and "auto_map" in _read_json(directory / name, where):
+            raise SetupError("E013", where=where, found=f"auto_map ({name})")
+    for path in directory.glob("*.safetensors.index.json"):
+        weight_map = _read_json(path, where).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise SetupError("E011", where=where, file=path.name, problem="weight_map")
+        # A name with a folder in it would reach files outside the directory.
+        shards = {str(name) for name in weight_map.values()}
+        missing = sorted(
+            name for name in shards if Path(name).name != name or not (directory / name).is_file()
+        )
+        if missing:
+            raise SetupError("E015", where=where, file=path.name, missing=messages.listing(missing, 5))
+    for path in directory.glob("*.safetensors"):
+        _check_weights(path, where)
+
+
+def _check_weights(path: Path, where: str) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # Opening reads the header and compares it with the length of the file.
+        with safe_open(path, framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise SetupError("E016", where=where, file=path.name, problem=str(error)) from error
+
+
+def _read_json(path: Path, where: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ValueError(messages.text("models.too_large"))
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(loaded, dict):
+            raise TypeError(messages.text("models.no_object"))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise SetupError("E011", where=where, file=path.name, problem=str(error)) from error
+    return loaded
+
+
+def _is_name(name: str) -> bool:
+    """Whether an imported model may be called so: one folder name can be made of it and back."""
+    possible = _NAME.fullmatch(name) and len(name.encode()) <= _LONGEST_NAME
+    return bool(possible) and "--" not in name and ".." not in name and name != builtin.CARD
+
+
+def _models_dir() -> Path:
+    return store_dir() / "models"
+
+
+def _import_dir(name: str) -> Path:
+    return _models_dir() / name.replace("/", "--")
+
+
+def _write_manifest(directory: Path, name: str, found: EncoderFiles) -> None:
+    record = {
+        "schema": _MANIFEST_SCHEMA,
+        "name": name,
+        "source": found.name,
+        "url": found.component.url,
+        "revision": found.revision,
+        "imported": dt.datetime.now(dt.UTC).date().isoformat(),
+        "files": {
+            path.name: {"sha256": sha256_of(path), "size": path.stat().st_size}
+            for path in _files_of(directory)
+        },
+    }
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    (directory / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _read_import(directory: Path) -> ImportedModel | None:
+    """The record of an imported model; None where there is none."""
+    path = directory / MANIFEST
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] != _MANIFEST_SCHEMA:
+            raise ValueError(f"schema {record['schema']}")
+        hashes = {str(name): str(entry["sha256"]) for name, entry in record["files"].items()}
+        return ImportedModel(
+            name=record["name"],
+            directory=directory,
+            source=record["source"],
+            url=record["url"],
+            revision=record["revision"],
+            imported=record["imported"],
+            sha256=manifest_sha256(hashes),
+            size=sum(int(entry["size"]) for entry in record["files"].values()),
+            files=hashes,
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = messages.text("models.bad_manifest", problem=str(error) or type(error).__name__)
+        raise SetupError("E028", name=directory.name, path=path, problem=problem) from error
+
+
+def _verify(model: ImportedModel) -> None:
+    """:raises SetupError: the files are not those that were imported (``JPT-E028``)"""
+    found = _hashes(model.directory)
+    differing = sorted(
+        name for name in found.keys() | model.files.keys() if found.get(name) != model.files.get(name)
+    )
+    if differing:
+        problem = messages.text("models.files_differ", files=messages.listing(differing, 5))
+        raise SetupError("E028", name=model.name, path=model.directory, problem=problem)
