@@ -14,7 +14,7 @@ PACKAGE = Path(jptextclf.__file__).parent
 ROWS = {
     "messages": 0.0, "errors": 0.1,
     "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "atomic": 1.0, "store": 1.1,
-    "download": 1.2,
+    "download": 1.2, "hub": 1.2,
     "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,
     "adapters": 3.0, "metrics": 3.0,
     "data": 4.0,
