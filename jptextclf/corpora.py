@@ -9,18 +9,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from jptextclf import messages
+from jptextclf.atomic import new_directory, sha256_of
 from jptextclf.corpus_card import CARD, CorpusCard, CorpusFile, CorpusTask, read_card
 from jptextclf.download import copy_file, download, is_url, local_path, shown
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.licensing.components import NOASSERTION, Component, Evidence
-from jptextclf.store import file_sha256, manifest_sha256, new_directory, store_dir
+from jptextclf.store import manifest_sha256, store_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CorpusCard", "LocalCorpus", "describe", "fetch", "list_corpora", "load_card", "local_corpus"]
 
+PIN = "MANIFEST.json"
+"""The record of the first fetch, beside the texts."""
 PIN_SCHEMA = 1
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -110,7 +112,8 @@ def local_corpus(name: str) -> LocalCorpus:
     """The corpus of that name with its texts, from beside its card or from the store.
 
     :raises ConfigError: there is no such corpus (``JPT-U060``)
-    :raises SetupError: its texts are not at hand (``JPT-E050``), or are not the pinned ones (``JPT-E057``)
+    :raises SetupError: its texts are not at hand (``JPT-E050``), or are not the pinned ones (``JPT-E057``,
+        ``JPT-E059``)
     """
     card = load_card(name)
     shipped = _card_dir(name)
@@ -119,7 +122,7 @@ def local_corpus(name: str) -> LocalCorpus:
         return _verified(card, shipped, card.files, expected, card.revision or None)
     pin = _read_pin(name)
     texts = _texts_dir(name)
-    if pin is None or not texts.is_dir():
+    if pin is None:
         raise SetupError("E050", name=name, hint=_how_to_get(card))
     files = card.files or tuple(CorpusFile(split="all", path=path) for path in pin.files)
     return _verified(card, texts, files, pin.files, pin.revision)
@@ -136,8 +139,9 @@ def fetch(
     :raises ConfigError: no such corpus (``JPT-U060``), licence not accepted (``JPT-U061``), withdrawn
         (``JPT-U062``), no address known or one that does not fit the card (``JPT-U063``), not http or https
         (``JPT-U064``)
-    :raises SetupError: it cannot be fetched (``JPT-E051`` to ``JPT-E056``), or is not what the card or the first
-        fetch pinned (``JPT-E058``), or the store cannot be written (``JPT-E059``)
+    :raises SetupError: it cannot be fetched (``JPT-E051`` to ``JPT-E056``), is not what the card or the first
+        fetch pinned (``JPT-E058``), or the record of that fetch is damaged (``JPT-E059``)
+    :raises WorkError: the store cannot be written (``JPT-W011``)
     """
     card = load_card(name)
     if card.files and all((_card_dir(name) / file.path).is_file() for file in card.files):
@@ -148,17 +152,14 @@ def fetch(
     files, sources = _sources(card, None if source is None else str(source), pin)
     if not accept_license:
         raise ConfigError("U061", name=name, title=str(card.title), license=license_lines(card))
-    try:
-        with new_directory(_texts_dir(name)) as directory:
-            fetched: dict[str, str] = {}
-            for file in files:
-                _get(sources[file.path], directory / file.path, progress)
-                fetched[file.path] = file_sha256(directory / file.path)
-                _check_pinned(name, file, fetched[file.path], pin)
-        if pin is None:
-            _write_pin(name, _new_pin(card, files, fetched, sources))
-    except OSError as error:
-        raise SetupError("E059", path=_texts_dir(name), problem=error.strerror or str(error)) from error
+    with new_directory(_texts_dir(name), overwrite=True) as directory:
+        fetched: dict[str, str] = {}
+        for file in files:
+            _get(sources[file.path], directory / file.path, progress)
+            fetched[file.path] = sha256_of(directory / file.path)
+            _check_pinned(name, file, fetched[file.path], pin)
+        # The pin travels with the texts, so that neither is there without the other.
+        _write_pin(directory, pin or _new_pin(card, files, fetched, sources))
     return local_corpus(name)
 
 
@@ -258,7 +259,7 @@ def _verified(
     for file in files:
         path = directory / file.path
         try:
-            hashes[file.path] = file_sha256(path)
+            hashes[file.path] = sha256_of(path)
         except OSError as error:
             raise SetupError("E050", name=card.name, hint=_how_to_get(card)) from error
         if expected.get(file.path) and hashes[file.path] != expected[file.path]:
@@ -346,32 +347,24 @@ def _check_pinned(name: str, file: CorpusFile, found: str, pin: _Pin | None) -> 
         raise SetupError("E058", file=file.path, found=found, expected=file.sha256, by=by, hint=hint)
     if pin is not None and pinned and found != pinned:
         by = messages.text("corpora.pinned_by_fetch", date=pin.fetched)
-        hint = messages.text("corpora.hint_other_than_fetch", path=_pin_path(name))
+        hint = messages.text("corpora.hint_other_than_fetch", path=_texts_dir(name))
         raise SetupError("E058", file=file.path, found=found, expected=pinned, by=by, hint=hint)
 
 
-def _pin_path(name: str) -> Path:
-    return store_dir() / "corpora" / f"{name}.pin.json"
-
-
 def _read_pin(name: str) -> _Pin | None:
-    path = _pin_path(name)
+    path = _texts_dir(name) / PIN
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record.pop("schema") != PIN_SCHEMA:
             raise ValueError("schema")
         return _Pin(**record)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SetupError(
-            "E059", path=path, problem=messages.text("corpora.bad_pin", problem=error)
-        ) from error
+        raise SetupError("E059", path=path, name=name, problem=error) from error
 
 
-def _write_pin(name: str, pin: _Pin) -> None:
-    path = _pin_path(name)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+def _write_pin(directory: Path, pin: _Pin) -> None:
     record = {"schema": PIN_SCHEMA, **asdict(pin)}
-    draft.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    (directory / PIN).write_text(text, encoding="utf-8")

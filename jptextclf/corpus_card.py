@@ -423,4 +423,9 @@ def _is_sha256_or_empty(value: str) -> bool:
 
 
 def _is_file_name(value: str) -> bool:
-    return bool(value) and PurePosixPath(value).name == value and "\\" not in value and value != CARD
+    return (
+        bool(value)
+        and PurePosixPath(value).name == value
+        and "\\" not in value
+        and value not in {CARD, "MANIFEST.json"}
+    )

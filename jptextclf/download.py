@@ -69,15 +69,14 @@ def copy_file(path: Path, target: Path) -> None:
     """
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SetupError("E054", source=path, limit=_megabytes(MAX_BYTES))
-        with path.open("rb") as file:
-            incoming = file.read(_CHUNK)
-            with target.open("wb") as out:
-                out.write(incoming)
-                shutil.copyfileobj(file, out, _CHUNK)
+        file = path.open("rb")
     except OSError as error:
         raise SetupError("E055", path=path, problem=error.strerror or str(error)) from error
+    with file:
+        if size > MAX_BYTES:
+            raise SetupError("E054", source=path, limit=_megabytes(MAX_BYTES))
+        with target.open("wb") as out:
+            shutil.copyfileobj(file, out, _CHUNK)
 
 
 def download(url: str, target: Path, *, progress: Progress | None = None) -> None:

@@ -67,6 +67,17 @@ class EncoderFiles:
     notes: tuple[str, ...] = ()
     """Sentences that the user should see."""
 
+    def to_json(self) -> dict[str, Any]:
+        """For machine output; without the notes, which are sentences."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "revision": self.revision,
+            "directory": str(self.directory),
+            "sha256": self.sha256,
+            "component": self.component.to_json(),
+        }
+
 
 @dataclass(frozen=True)
 class ImportedModel:
@@ -164,6 +175,16 @@ def imported_models() -> list[ImportedModel]:
     return [one for one in found if one is not None]
 
 
+def known_encoders() -> list[EncoderFiles]:
+    """What ``--model`` finds by name without a network: the embedded encoder and the imported models.
+
+    Files are not verified here, but whenever one of them is used.
+
+    :raises SetupError: the record of an imported model is damaged (``JPT-E028``)
+    """
+    return [_builtin(), *(_of_import(one) for one in imported_models())]
+
+
 def _builtin() -> EncoderFiles:
     card = load_encoder_card(builtin.CARD)
     sha256 = manifest_sha256(card.files)
@@ -187,7 +208,8 @@ def _from_directory(path: Path) -> EncoderFiles:
         if code:
             raise SetupError("E013", where=path, found=messages.listing(code))
         _check_contents(path, str(path))
-        return _encoder(path, name=name, revision=None, kind="directory", origin="unknown")
+        sha256 = manifest_sha256(_hashes(path))
+        return _encoder(path, name=name, revision=None, kind="directory", origin="unknown", sha256=sha256)
     except OSError as error:
         raise SetupError("E010", path=path, problem=error.strerror or str(error)) from error
 
@@ -195,6 +217,10 @@ def _from_directory(path: Path) -> EncoderFiles:
 def _from_import(imported: ImportedModel) -> EncoderFiles:
     _verify(imported)
     _check_contents(imported.directory, imported.name)
+    return _of_import(imported)
+
+
+def _of_import(imported: ImportedModel) -> EncoderFiles:
     is_public = bool(imported.url)
     return _encoder(
         imported.directory,
@@ -202,6 +228,7 @@ def _from_import(imported: ImportedModel) -> EncoderFiles:
         revision=imported.revision,
         kind="imported",
         origin="public" if is_public else "unknown",
+        sha256=imported.sha256,
         url=imported.url,
     )
 
@@ -220,15 +247,22 @@ def _from_hub(hub_id: HubId, progress: Progress | None) -> EncoderFiles:
         revision=snapshot.commit,
         kind="hub",
         origin="public",
+        sha256=manifest_sha256(_hashes(snapshot.directory)),
         url=snapshot.url,
     )
     return replace(found, notes=snapshot.notes)
 
 
 def _encoder(
-    directory: Path, *, name: str, revision: str | None, kind: Kind, origin: Origin, url: str = ""
+    directory: Path,
+    *,
+    name: str,
+    revision: str | None,
+    kind: Kind,
+    origin: Origin,
+    sha256: str,
+    url: str = "",
 ) -> EncoderFiles:
-    sha256 = manifest_sha256(_hashes(directory))
     readme_url = f"{url}/blob/{revision}/README.md" if url else ""
     declared = read_declared(directory / "README.md", revision=revision or "", url=readme_url)
     component = Component(

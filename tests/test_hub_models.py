@@ -16,7 +16,7 @@ from fakehub import FakeHub
 from safetensors.numpy import save
 
 from jptextclf import builtin, hub
-from jptextclf.encoders import import_model, imported_models, resolve_encoder
+from jptextclf.encoders import import_model, imported_models, known_encoders, resolve_encoder
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId
 from jptextclf.licensing.declared import read_declared
@@ -193,7 +193,7 @@ def test_a_name_of_any_length_is_no_crash(server):
     assert error_of("x" * 5000, ConfigError).code == "JPT-U070"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read anything")
 def test_a_directory_that_cannot_be_read_is_a_clear_error(tmp_path):
     path = write(tmp_path / "model", GOOD)
     path.chmod(0)
@@ -520,6 +520,10 @@ def test_an_imported_hub_model_is_found_by_its_id_without_a_network(server, offl
     assert error_of(f"org/bert-ja@{'0' * 40}").code == "JPT-E017"
     assert server.requests == []
     assert imported_models() == [imported]
+    embedded, listed = known_encoders()
+    assert embedded == resolve_encoder("builtin")
+    assert listed == resolve_encoder("org/bert-ja")
+    assert json.loads(json.dumps(listed.to_json()))["component"]["license"] == "Apache-2.0"
 
 
 def test_a_directory_can_be_imported_under_the_id_it_has_elsewhere(tmp_path, server):
