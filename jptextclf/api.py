@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from jptextclf.atomic import check_target
+from jptextclf.baselines import Comparison
 from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
 from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
@@ -24,7 +25,7 @@ from jptextclf.data.rows import Row
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.evaluation import Evaluation, score
+from jptextclf.evaluation import Evaluation, known_references, score
 from jptextclf.experiment import Prepared, Preview, prepare, preview, run
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component
@@ -44,6 +45,8 @@ class Run:
 
     bundle: Bundle
     device: str = "auto"
+    comparison: Comparison | None = None
+    """The model beside the baselines, right after training; later it stands in the record."""
 
     @property
     def path(self) -> Path:
@@ -170,20 +173,28 @@ def train(
     loaded = load_data(
         data, validation=validation, test=test, columns=columns, text_column=text_column,
         label_column=label_column, split_column=split_column, label_separator=label_separator, encoding=encoding,
+        origin=origin,
     )  # fmt: skip
     for line in loaded.summary.lines():
         show.say(line)
-    component = origin.complete(loaded.summary.component)
-    if missing := _undeclared(component):
+    if missing := _undeclared(loaded.summary.components):
         show.say(text("train.undeclared", options=listing(missing)))
     prepared = prepare(dict(loaded.splits), config, progress=show)
     if dry_run:
         return DryRun(target, prepared, preview(prepared), loaded.summary, RUN_FILES)
     result = run(
-        prepared, path=target, data_components=[component], data_record=loaded.summary.to_json(), progress=show
+        prepared,
+        path=target,
+        data_components=loaded.summary.components,
+        data_record={
+            **loaded.summary.to_json(),
+            "text_columns": list(loaded.summary.files[0].columns.text),
+            "label_separator": label_separator,
+        },
+        progress=show,
     )
-    write_bundle(result.bundle, result.classifier, result.adapter, overwrite=overwrite)
-    return Run(result.bundle, config.device)
+    write_bundle(result.bundle, result.predictor.classifier, result.predictor.adapter, overwrite=overwrite)
+    return Run(result.bundle, config.device, result.comparison)
 
 
 def load(path: str | os.PathLike[str], *, device: str = "auto") -> Run:
@@ -217,25 +228,27 @@ def evaluate(
     """
     show = progress or Silent()
     opened = run if isinstance(run, Run) else load(run, device=device)
-    remembered = opened.bundle.record["data"].get("columns", {})
+    if label_separator is None and opened.schema.is_multilabel:
+        label_separator = opened.bundle.record["data"].get("label_separator")
     loaded = load_data(
         data, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
-        label_separator=label_separator or (remembered.get("label_separator") if isinstance(data, str) else None),
-        encoding=encoding,
+        label_separator=label_separator, encoding=encoding, training=False,
     )  # fmt: skip
     for line in loaded.summary.lines():
         show.say(line)
     examples = loaded.splits[_split_to_score(loaded, split)]
-    references = opened.schema.encode(examples.labels or [])
-    show.begin(text("evaluate.phase"), len(examples))
-    prediction = opened.predictor.predict(examples.texts, progress=show)
+    known = known_references(opened.schema, examples.labels or [])
+    texts = [one for one, kept in zip(examples.texts, known.kept, strict=True) if kept]
+    show.begin(text("evaluate.phase"), len(texts))
+    prediction = opened.predictor.predict(texts, progress=show)
     show.end()
     return score(
         opened.schema,
-        references,
+        known.references,
         prediction.label_ids,
         n_truncated=int(prediction.truncated.sum()),
         n_empty=int(prediction.empty.sum()),
+        unknown=known,
     )
 
 
@@ -248,13 +261,14 @@ class FilePrediction:
     truncated: int
     empty: int
     unmappable: int
-    """Characters that the output encoding cannot hold."""
-    notes: tuple[str, ...]
+    """Characters that the output encoding does not have; each was written as a filler."""
+    unmappable_rows: tuple[int, ...]
+    """The first rows that hold one."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema_version": 1, "output": str(self.output), "read": self.read, "truncated": self.truncated,
-            "empty": self.empty, "unmappable": self.unmappable,
+            "empty": self.empty, "unmappable": self.unmappable, "unmappable_rows": list(self.unmappable_rows),
         }  # fmt: skip
 
 
@@ -290,31 +304,34 @@ def predict_file(
     names = _unused_names(table.columns, ("predicted_label", "predicted_probability", "truncated", "empty"))
     read = truncated = empty = 0
     show.begin(text("predict.phase"), 0)
-    with open_writer(Path(output), columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer:
+    as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
+    with open_writer(output, columns=(*table.columns, *names), encoding=encoding, inputs=[table.path]) as writer:
         for rows in _batches(table.rows()):
             texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
             prediction = opened.predictor.predict(texts, on_too_long=on_too_long)
-            for row, cells in zip(rows, _added_cells(prediction, label_separator), strict=True):
+            for row, cells in zip(rows, _added_cells(prediction, None if as_lists else label_separator), strict=True):
                 writer.write((*row.values, *cells))
             read += len(rows)
             truncated += int(prediction.truncated.sum())
             empty += int(prediction.empty.sum())
             show.advance(len(rows))
     show.end()
-    return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
+    lost = writer.unmappable
+    return FilePrediction(Path(output), read, truncated, empty, lost.characters, tuple(lost.rows))
 
 
-def _added_cells(prediction: Prediction, separator: str) -> Iterator[tuple[Any, ...]]:
+def _added_cells(prediction: Prediction, separator: str | None) -> Iterator[tuple[Any, ...]]:
+    """Labels, their probabilities, truncated, empty; several labels as a list where there is no separator."""
     ids = {name: number for number, name in enumerate(prediction.schema.names)}
     for labels, row, truncated, empty in zip(
         prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
     ):
-        probabilities = [f"{row[ids[name]]:.4f}" for name in labels]
-        yield (separator.join(labels), separator.join(probabilities), _yes(truncated), _yes(empty))
-
-
-def _yes(value: Any) -> str:
-    return "true" if value else "false"
+        values = [round(float(row[ids[name]]), 4) for name in labels]
+        if separator is None:
+            yield list(labels), values, bool(truncated), bool(empty)
+        else:
+            value = values[0] if len(values) == 1 else separator.join(map(str, values))
+            yield separator.join(labels), value, bool(truncated), bool(empty)
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -357,12 +374,12 @@ def _split_to_score(loaded: LoadedData, split: str | None) -> Any:
     return split
 
 
-def _undeclared(component: Component) -> list[str]:
+def _undeclared(components: Sequence[Component]) -> list[str]:
     """Options that would complete the record of the data."""
     missing = {
-        "--data-origin": component.origin == "unknown",
-        "--data-license": component.license == NOASSERTION,
-        "--personal-information": component.personal_information in {None, "unknown"},
+        "--data-origin": any(one.origin == "unknown" for one in components),
+        "--data-license": any(one.license == NOASSERTION for one in components),
+        "--personal-information": any(one.personal_information in {None, "unknown"} for one in components),
     }
     return [name for name, is_missing in missing.items() if is_missing]
 

@@ -234,8 +234,8 @@ def _of_import(imported: ImportedModel) -> EncoderFiles:
 
 
 def _from_hub(hub_id: HubId, progress: Progress | None) -> EncoderFiles:
-    def check(names: Sequence[str]) -> None:
-        _check_names([name for name in names if "/" not in name], str(hub_id))
+    def check(files: Mapping[str, int]) -> None:
+        _check_names([name for name in files if "/" not in name], str(hub_id))
 
     snapshot = fetch_snapshot(
         hub_id, kind="model", patterns=FILES, ignore=("*/*",), check=check, progress=progress

@@ -113,7 +113,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         result = run(
             prepared,
             path=Path("memory"),
-            data_components=[loaded.summary.component],
+            data_components=loaded.summary.components,
             data_record=loaded.summary.to_json(),
             progress=show,
         )

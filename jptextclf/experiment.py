@@ -29,12 +29,12 @@ from jptextclf.devices import peak_memory
 from jptextclf.encoders import EncoderFiles, resolve_encoder
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError
-from jptextclf.evaluation import Evaluation, metric_value, score
+from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
-from jptextclf.messages import text
-from jptextclf.model import Classifier, build_classifier, check_fit, hidden_width
+from jptextclf.messages import listing, text
+from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import Progress
 from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan
@@ -56,6 +56,16 @@ class Prepared:
     classifier: Classifier
     plan: Plan
     seconds: dict[str, float]
+
+    @property
+    def predictor(self) -> Predictor:
+        return Predictor(
+            self.classifier,
+            self.adapter,
+            self.schema,
+            max_length=self.config.max_length,
+            device=self.plan.device,
+        )
 
 
 @dataclass(frozen=True)
@@ -83,8 +93,8 @@ class Result:
     """A trained classifier and its record, ready to be written."""
 
     bundle: Bundle
-    classifier: Classifier
-    adapter: TokenizerAdapter
+    predictor: Predictor
+    comparison: baselines.Comparison
 
 
 def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Progress) -> Prepared:
@@ -97,7 +107,7 @@ def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Pr
     schema = LabelSchema.infer(splits["train"].labels or [], config.task)
     _check_metric(config.metric, schema)
     splits, held_out = _with_validation(splits, config, progress)
-    encoder = resolve_encoder(config.model)
+    encoder = resolve_encoder(config.model, progress=progress)
     for note in encoder.notes:
         progress.say(note)
     card = find_encoder_card(encoder.name)
@@ -105,7 +115,7 @@ def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Pr
     classifier = build_classifier(encoder, schema, seed=config.seed)
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
     plan = make_plan(
-        config, schema, n_texts=len(splits["train"]), width=hidden_width(classifier.network.config)
+        config, schema, n_texts=len(splits["train"]), width=classifier.width
     )
     started = time.monotonic()
     encoded = {
@@ -184,10 +194,14 @@ def run(
         prepared.splits["train"],
         prepared.splits[compared_on],
         predictions[compared_on].label_ids,
+        split=compared_on,
         encoder_seconds=seconds["train"],
         seed=config.seed,
     )
     seconds["baselines"] = time.monotonic() - started
+    for note in comparison.notes:
+        progress.say(note)
+    (progress.warn if comparison.verdict.is_warning else progress.say)(str(comparison.verdict))
     bundle = Bundle(
         path=path,
         schema=schema,
@@ -195,14 +209,15 @@ def run(
         max_length=config.max_length,
         adapter=prepared.adapter.name,
         components=(*_model_components(prepared.encoder), *data_components, *software_components()),
-        record=_record(prepared, history, evaluations, comparison, compared_on, data_record, seconds),
+        record=_record(prepared, history, evaluations, comparison, data_record, seconds),
     )
-    return Result(bundle, prepared.classifier, prepared.adapter)
+    return Result(bundle, prepared.predictor, comparison)
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:
-    if metric == "subset_accuracy" and not schema.is_multilabel:
-        raise ConfigError("U027", metric=metric, task=schema.task)
+    known = metric_names(schema)
+    if metric is not None and metric not in known:
+        raise ConfigError("U027", metric=metric, task=schema.task, known=listing(known))
 
 
 def _with_validation(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from jptextclf import messages
 from jptextclf.atomic import sha256_of
-from jptextclf.errors import ConfigError, SetupError
+from jptextclf.errors import ConfigError, JptextclfError, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,15 +81,16 @@ class Snapshot:
     """Files of one repository at one commit."""
 
     id: HubId
+    kind: Kind
     commit: str
     directory: Path
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What a person should know about how the commit was found."""
 
     @property
     def url(self) -> str:
-        """Where a person finds this commit's files is below this address."""
-        return f"{_endpoint()}/{self.id.repo}"
+        """Of the repository, for a person."""
+        return _page(self.id, self.kind)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def fetch_snapshot(
     kind: Kind,
     patterns: Sequence[str],
     ignore: Sequence[str] = (),
-    check: Callable[[Sequence[str]], None],
+    check: Callable[[Mapping[str, int]], None],
     progress: Progress | None = None,
 ) -> Snapshot:
     """The wanted files of a repository: from the cache where they are there, else from the hub.
@@ -119,7 +120,8 @@ def fetch_snapshot(
 
     :param patterns: files that are wanted, as in ``fnmatch``
     :param ignore: files that are not, although a pattern matches
-    :param check: given the names of all files before anything is fetched; raises SetupError if they will not do
+    :param check: given all files of the repository with their sizes in bytes (0: unknown) before anything is
+        fetched; raises a :class:`JptextclfError` if they will not do
     :raises SetupError: not cached, and offline (``JPT-E017``) or unreachable (``JPT-E018``); not found, private,
         or gated (``JPT-E019`` to ``JPT-E021``); no such revision (``JPT-E022``); too many requests (``JPT-E023``);
         the hub at fault (``JPT-E024``, ``JPT-E026``); a file cut (``JPT-E025``) or not what the hub announced
@@ -128,17 +130,17 @@ def fetch_snapshot(
     wanted = {"allow_patterns": list(patterns), "ignore_patterns": list(ignore)}
     before = _cached(hub_id, kind, wanted, check)
     if before is not None and hub_id.is_pinned:
-        return Snapshot(hub_id, before.name, before, ())
+        return Snapshot(hub_id, kind, before.name, before)
     try:
         listing = _ask(hub_id, kind)
     except SetupError as failure:
         if before is None or failure.code not in _MAY_PASS:
             raise
         note = messages.text("models.note_unreachable", id=hub_id, commit=before.name)
-        return Snapshot(hub_id, before.name, before, (note,))
-    check(sorted(listing.files))
+        return Snapshot(hub_id, kind, before.name, before, (note,))
+    check(listing.files)
     directory = _download(hub_id, kind, wanted, listing, progress)
-    return Snapshot(hub_id, listing.commit, directory, tuple(_notes(hub_id, before, listing.commit)))
+    return Snapshot(hub_id, kind, listing.commit, directory, tuple(_notes(hub_id, before, listing.commit)))
 
 
 def _notes(hub_id: HubId, before: Path | None, commit: str) -> Iterator[str]:
@@ -152,7 +154,7 @@ def _notes(hub_id: HubId, before: Path | None, commit: str) -> Iterator[str]:
 
 
 def _cached(
-    hub_id: HubId, kind: Kind, wanted: Mapping[str, Any], check: Callable[[Sequence[str]], None]
+    hub_id: HubId, kind: Kind, wanted: Mapping[str, Any], check: Callable[[Mapping[str, int]], None]
 ) -> Path | None:
     """The directory of the wanted files in the cache, without asking the hub; None where they are not all there."""
     from huggingface_hub import snapshot_download
@@ -165,8 +167,8 @@ def _cached(
             )
         )
         # Another program may have fetched a part of the repository.
-        check(sorted(str(path.relative_to(directory).as_posix()) for path in directory.rglob("*")))
-    except (LocalEntryNotFoundError, SetupError):
+        check({path.relative_to(directory).as_posix(): 0 for path in directory.rglob("*")})
+    except (LocalEntryNotFoundError, JptextclfError):
         return None
     return directory
 
@@ -316,7 +318,7 @@ def _failure(error: Exception, hub_id: HubId, kind: Kind) -> SetupError:
 
     status, headers = _answer(error)
     if status:
-        return _failure_of_status(status, headers, hub_id)
+        return _failure_of_status(status, headers, hub_id, kind)
     if _is_cut(error):
         return SetupError("E025", id=hub_id)
     if isinstance(_root(error), FileMetadataError) or isinstance(error, ValueError):
@@ -329,11 +331,11 @@ def _failure(error: Exception, hub_id: HubId, kind: Kind) -> SetupError:
     return SetupError("E029", problem=getattr(error, "strerror", None) or type(error).__name__)
 
 
-def _failure_of_status(status: int, headers: Mapping[str, str], hub_id: HubId) -> SetupError:
+def _failure_of_status(status: int, headers: Mapping[str, str], hub_id: HubId, kind: Kind) -> SetupError:
     code = headers.get("X-Error-Code", "")
     where = {"id": hub_id, "endpoint": _endpoint()}
     if code == "GatedRepo":
-        return SetupError("E021", **where, url=f"{_endpoint()}/{hub_id.repo}")
+        return SetupError("E021", **where, url=_page(hub_id, kind))
     if code == "RevisionNotFound":
         return SetupError("E022", repo=hub_id.repo, revision=hub_id.revision or "main", endpoint=_endpoint())
     if code == "RepoNotFound" or (status == 404 and code != "EntryNotFound"):
@@ -380,6 +382,10 @@ def _endpoint() -> str:
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
+
+
+def _page(hub_id: HubId, kind: Kind) -> str:
+    return f"{_endpoint()}/{'datasets/' if kind == 'dataset' else ''}{hub_id.repo}"
 
 
 def _odd_character(text: str) -> str:

@@ -31,7 +31,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminated)
     # libgomp's threads spin while they wait; on a machine that does anything else beside, a training step
     # then takes four times as long. Short spinning costs nothing measurable on an idle machine.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     cli.main(prog_name="jptextclf")
 

@@ -290,6 +290,7 @@ _ASCII = re.compile(r"[\x01-\x7f]+")
 _KANA = re.compile(r"[ぁ-ゖァ-ヺー]+")
 _HALF_WIDTH = re.compile(r"[｡-ﾟ]+")
 _HALF_WIDTH_MARKS = re.compile(r"[｡､･]+")
+_VOICED_WELL = re.compile("[ｳｶ-ﾄﾊ-ﾎ]ﾞ|[ﾊ-ﾎ]ﾟ")
 _STRAY = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f](?=[A-Za-z ])")
 
 
@@ -311,6 +312,10 @@ class _Profile:
     everyday: int = 0
     half_width: int = 0
     half_width_marks: int = 0
+    voiced: int = 0
+    """Half-width ﾞ and ﾟ."""
+    voiced_well: int = 0
+    """Those that stand behind a kana which has a voiced form."""
     stray: int = 0
     """Alone between Latin letters, where no Japanese stands."""
 
@@ -323,18 +328,22 @@ class _Profile:
         self.everyday += _count(_everyday(), beyond)
         self.half_width += _count(_HALF_WIDTH, beyond)
         self.half_width_marks += _count(_HALF_WIDTH_MARKS, beyond)
+        self.voiced += beyond.count("ﾞ") + beyond.count("ﾟ")
+        self.voiced_well += len(_VOICED_WELL.findall(beyond))
         self.stray += len(_STRAY.findall(part))
 
-    @property
-    def is_japanese(self) -> bool:
-        """Whether this looks like a Japanese text rather than like another encoding's bytes."""
-        readable = self.everyday + self.half_width
+    def is_japanese(self, *, kanji_will_do: bool) -> bool:
+        """Whether this looks like a Japanese text rather than like another encoding's bytes.
+
+        :param kanji_will_do: take kanji without any kana; Korean and Chinese read as EUC-JP look like that
+        """
         if self.kana >= 0.05 * self.n:
-            return readable >= 0.7 * self.n
+            return self.everyday + self.half_width >= 0.7 * self.n
         if self.half_width >= 0.9 * self.n:
             # In EUC-JP every hiragana starts with the byte of ､ and every katakana with that of ･.
-            return self.half_width_marks <= 0.15 * self.half_width
-        return self.everyday >= 0.95 * self.n and self.stray <= 0.3 * self.n
+            few_marks = self.half_width_marks <= 0.15 * self.half_width
+            return few_marks and self.voiced_well > 0 and self.voiced_well >= 0.9 * self.voiced
+        return kanji_will_do and self.everyday >= 0.95 * self.n and self.stray <= 0.3 * self.n
 
 
 def _count(pattern: re.Pattern[str], part: str) -> int:
@@ -367,14 +376,16 @@ def _legacy(path: Path, utf8: _Failure) -> FileEncoding:
             text("data.attempt", encoding=name, **_place(path, failure)) for name, failure in failures.items()
         )
         raise DataError("D008", path=path, attempts=attempts)
-    clear = [name for name, (_, profile) in valid.items() if profile.is_japanese]
-    if clear == ["cp932"] and len(valid) == 2 and valid["euc-jp"][1].kana:
-        clear = []
+    alone = len(valid) == 1
+    clear = [
+        name
+        for name, (_, profile) in valid.items()
+        if profile.is_japanese(kanji_will_do=alone and name == "cp932")
+    ]
     if len(clear) != 1:
         raise _unclear(path, [codec for codec, _ in valid.values()])
     name = clear[0]
-    how: How = "looks" if len(valid) == 2 else "valid"
-    return FileEncoding(name, valid[name][0], bom=False, how=how)
+    return FileEncoding(name, valid[name][0], bom=False, how="valid" if alone else "looks")
 
 
 def _is_damaged_utf8(path: Path) -> bool:

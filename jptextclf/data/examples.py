@@ -60,17 +60,21 @@ class Examples:
 
 
 @dataclass
-class Rejection:
-    """Rows that were left out for one reason."""
+class RowNumbers:
+    """Rows that have something in common: all are counted, the first :data:`ROWS_SHOWN` are known by number."""
 
     n: int = 0
     rows: list[int] = field(default_factory=list)
-    """The first :data:`ROWS_SHOWN` of them."""
 
     def add(self, row: int) -> None:
         self.n += 1
         if len(self.rows) < ROWS_SHOWN:
             self.rows.append(row)
+
+    def __str__(self) -> str:
+        """The first ten, with what was left out counted."""
+        more = self.n - min(10, len(self.rows))
+        return listing(self.rows[:10]) + (text("words.and_more", n=more) if more > 0 else "")
 
 
 @dataclass
@@ -87,10 +91,10 @@ class FileSummary:
     kept: int = 0
     blank_lines: int = 0
     """Lines without any cell; they are no rows."""
-    rejected: dict[Reason, Rejection] = field(default_factory=dict)
+    rejected: dict[Reason, RowNumbers] = field(default_factory=dict)
 
     def reject(self, reason: Reason, row: int) -> None:
-        self.rejected.setdefault(reason, Rejection()).add(row)
+        self.rejected.setdefault(reason, RowNumbers()).add(row)
 
     @property
     def n_rejected(self) -> int:
@@ -99,7 +103,7 @@ class FileSummary:
     def rejections(self) -> Iterator[str]:
         """One sentence for each reason, with row numbers."""
         for reason, rejection in self.rejected.items():
-            yield text(f"data.reject_{reason}", n=rejection.n, rows=_numbers(rejection))
+            yield text(f"data.reject_{reason}", n=rejection.n, rows=rejection)
 
     def lines(self) -> Iterator[str]:
         """Sentences for people: the file, its columns, its counts."""
@@ -138,8 +142,15 @@ class DataSummary:
     """Texts of each split."""
     labels: dict[Split, dict[str, int]] = field(default_factory=dict)
     """Texts with each label, by split and falling count."""
+    label_separator: str | None = None
+    """Between the labels of one cell, where the user or a card named one."""
     notes: list[str] = field(default_factory=list)
     """What is odd in the data, as sentences."""
+
+    @property
+    def component(self) -> Component:
+        """The named data, without a validation file beside them."""
+        return self.components[0]
 
     @property
     def read(self) -> int:
@@ -166,6 +177,7 @@ class DataSummary:
     def to_json(self) -> dict[str, Any]:
         return {
             "source": self.source,
+            "columns": {**self.files[0].columns.to_json(), "label_separator": self.label_separator},
             "read": self.read,
             "kept": self.kept,
             "rejected": self.n_rejected,
@@ -184,9 +196,3 @@ class LoadedData:
 
     splits: dict[Split, Examples]
     summary: DataSummary
-
-
-def _numbers(rejection: Rejection) -> str:
-    shown = listing(rejection.rows[:10])
-    more = rejection.n - min(10, len(rejection.rows))
-    return shown + (text("words.and_more", n=more) if more > 0 else "")

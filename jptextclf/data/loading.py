@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jptextclf.data.columns import SPLIT_NAMES, Columns, find_columns, joined
-from jptextclf.data.examples import SPLITS, DataSummary, Examples, FileSummary, LoadedData, Rejection, Split
+from jptextclf.data.examples import SPLITS, DataSummary, Examples, FileSummary, LoadedData, RowNumbers, Split
 from jptextclf.data.origin import DataOrigin
 from jptextclf.data.rows import Cell, Row, Source, folded_name, text_of
 from jptextclf.data.splits import folded
@@ -149,7 +149,7 @@ def load_data(
         for split, path in extra.items()
         if path is not None
     }
-    summary = DataSummary(source)
+    summary = DataSummary(source, label_separator=found.options.label_separator)
     buckets: dict[Split, _Bucket] = {split: _Bucket() for split in SPLITS}
     for one in found.inputs:
         _collect(one, found.options, buckets, summary, default="train" if training else "test")
@@ -367,7 +367,7 @@ def _collect(
     split_place = names.index(columns.split) if columns.split is not None else None
     file = FileSummary(one.name, one.format, columns, "", one.source.encoding)
     summary.files.append(file)
-    unknown: dict[str, Rejection] = {}
+    unknown: dict[str, RowNumbers] = {}
     stripped = 0
     with_labels = options.need_labels and columns.label is not None
     for row in one.rows():
@@ -377,7 +377,7 @@ def _collect(
             word = text_of(row.cells[split_place])
             split = split_of(word)
             if split is None:
-                unknown.setdefault(word, Rejection()).add(row.number)
+                unknown.setdefault(word, RowNumbers()).add(row.number)
                 continue
         words = text_of_row(row)
         if is_empty(words):
@@ -404,9 +404,9 @@ def _collect(
         summary.notes.append(text("data.note_stripped", n=stripped))
 
 
-def _unknown_splits(name: str, column: str, unknown: dict[str, Rejection]) -> DataError:
+def _unknown_splits(name: str, column: str, unknown: dict[str, RowNumbers]) -> DataError:
     values = "\n".join(
-        text("data.split_value", value=value, n=rejection.n, rows=listing(rejection.rows[:_SHOWN]))
+        text("data.split_value", value=value, n=rejection.n, rows=rejection)
         for value, rejection in list(unknown.items())[:_SHOWN]
     )
     return DataError("D025", path=name, column=column, values=values, n=len(unknown))
@@ -455,15 +455,12 @@ def _check_training(splits: dict[Split, Examples], summary: DataSummary) -> None
             "D027", source=summary.source, labels=listing(known) or text("words.none"), n=len(train)
         )
     for split, examples in splits.items():
-        new: dict[str, Rejection] = {}
+        new: dict[str, RowNumbers] = {}
         for row, names in zip(examples.rows, examples.labels or (), strict=True):
             for name in set(names) - known:
-                new.setdefault(name, Rejection()).add(row)
+                new.setdefault(name, RowNumbers()).add(row)
         if new:
-            found = listing(
-                text("data.label_rows", label=name, rows=listing(new[name].rows[:_SHOWN]))
-                for name in sorted(new)
-            )
+            found = listing(text("data.label_rows", label=name, rows=new[name]) for name in sorted(new))
             closest = did_you_mean(sorted(new)[0], known)
             raise DataError("D028", split=split, labels=found, known=listing(sorted(known), 20), hint=closest)
 

@@ -56,27 +56,28 @@ class DataOrigin:
         :param name: used where the declaration has none
         :param sha256: of the file, or of the list of the files' hashes
         """
-        own = self.origin == "own" and self.license == NOASSERTION
-        return Component(
+        unknown = Component(
             role="training_data",
             name=self.name or name,
             relation="trained-on",
-            license=OWN if own else self.license,
             revision=f"sha256:{sha256}",
-            origin=self.origin,
-            personal_information=self.personal_information,
+            origin="unknown",
+            personal_information="unknown",
             sha256=sha256,
             note=self.note,
-            evidence=self.evidence,
         )
+        return self.complete(unknown)
 
     def complete(self, component: Component) -> Component:
         """A component that is known from elsewhere (a corpus card, a hub) with what only the user can say.
 
-        :raises ConfigError: the declaration contradicts it (``JPT-U040``)
+        Data that are declared as the user's own, without a licence, get :data:`OWN`.
+
+        :raises ConfigError: the declaration contradicts what is known (``JPT-U040``)
         """
+        own = self.origin == "own" and self.license == NOASSERTION
         declared: dict[str, Any] = {
-            "license": (self.license, NOASSERTION),
+            "license": (OWN if own else self.license, NOASSERTION),
             "origin": (self.origin, "unknown"),
             "personal_information": (self.personal_information, "unknown"),
         }
@@ -88,7 +89,8 @@ class DataOrigin:
             if known not in (nothing, None):
                 raise ConfigError("U040", name=component.name, key=_OPTIONS[key], value=value, known=known)
             changes[key] = value
-        return replace(component, **changes, evidence=(*component.evidence, *self.evidence))
+        added = tuple(one for one in self.evidence if one not in component.evidence)
+        return replace(component, **changes, evidence=component.evidence + added)
 
 
 def declare(

@@ -17,18 +17,17 @@ import tempfile
 import unicodedata
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 
 from jptextclf.data.encoding import canonical_name
-from jptextclf.data.examples import ROWS_SHOWN
+from jptextclf.data.examples import RowNumbers
 from jptextclf.data.rows import text_of
 from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.messages import listing, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
@@ -55,23 +54,6 @@ _TWINS = str.maketrans("〜−‖¢£¬—", "～－∥￠￡￢―")
 """The same characters of JIS X 0208 as Unicode and as Microsoft map them; cp932 knows only the second."""
 
 
-@dataclass
-class Unmappable:
-    """Characters that the encoding does not have, each written as a filler."""
-
-    characters: int = 0
-    n_rows: int = 0
-    rows: list[int] = field(default_factory=list)
-    """The first :data:`ROWS_SHOWN` of them; 0 is the header."""
-
-    def add(self, characters: int, row: int) -> None:
-        self.characters += characters
-        if not self.rows or self.rows[-1] != row:
-            self.n_rows += 1
-            if len(self.rows) < ROWS_SHOWN:
-                self.rows.append(row)
-
-
 class Writer(ABC):
     """Writes rows in the order given.
 
@@ -82,8 +64,19 @@ class Writer(ABC):
         self.columns = tuple(columns)
         self.rows = 0
         """Data rows written."""
-        self.unmappable = Unmappable()
+        self.unmappable = 0
+        """Characters that the form or its encoding cannot hold; each was written as a filler."""
+        self.unmappable_rows = RowNumbers()
+        """Where they stand; 0 is the header."""
+        self._last_unmappable = -1
         self._target = target
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that the user should see, after the last row."""
+        if not self.unmappable:
+            return []
+        return [text("data.note_unmappable", n=self.unmappable, rows=self.unmappable_rows)]
 
     def write(self, cells: Sequence[Any]) -> None:
         """One row of plain Python values.
@@ -103,6 +96,14 @@ class Writer(ABC):
             if self._target is None:
                 raise
             raise _write_error(self._target, error) from error
+
+    def _count(self, replaced: int) -> None:
+        if not replaced:
+            return
+        self.unmappable += replaced
+        if self._last_unmappable != self.rows:
+            self._last_unmappable = self.rows
+            self.unmappable_rows.add(self.rows)
 
     @abstractmethod
     def _write(self, cells: Sequence[Any]) -> None: ...
@@ -146,8 +147,7 @@ class _DelimitedWriter(_TextWriter):
 
     def _cell(self, value: Any) -> str:
         cell, replaced = encodable(guarded(text_of(value)), self._encoding)
-        if replaced:
-            self.unmappable.add(replaced, self.rows)
+        self._count(replaced)
         return cell
 
 
@@ -185,8 +185,7 @@ class _ExcelWriter(Writer):
         if value is None or isinstance(value, int | float):
             return value
         cell, replaced = _FORBIDDEN_IN_XML.subn("\ufffd", guarded(text_of(value)))
-        if replaced:
-            self.unmappable.add(replaced, self.rows)
+        self._count(replaced)
         if len(cell) > EXCEL_CHARACTERS // 2 and len(cell.encode("utf-16-le")) // 2 > EXCEL_CHARACTERS:
             # openpyxl would cut it without a word.
             raise WorkError("W032", row=self.rows, n=f"{len(cell):,}", limit=f"{EXCEL_CHARACTERS:,}")
@@ -208,24 +207,23 @@ def open_writer(
     columns: Sequence[str],
     encoding: str | None = None,
     format: str | None = None,  # noqa: A002 the word of the command line
-    inputs: Iterable[str | os.PathLike[str]] = (),
+    source: str | os.PathLike[str] | None = None,
 ) -> Iterator[Writer]:
     """A writer whose file appears, synced to the disk, when the block ends well; else what was there stays.
 
     :param columns: the header
     :param encoding: None: UTF-8, for CSV with a byte order mark, which Excel wants. Not for Excel files
     :param format: ``csv``, ``tsv``, ``jsonl`` or ``excel``; None: by the suffix
-    :param inputs: files that are being read; none of them is written over
-    :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``), one of the inputs (``JPT-U044``),
-        something that is no file (``JPT-U045``)
+    :param source: the file that is being read; it is not written over
+    :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``), the file is ``source``
+        (``JPT-U044``), something that is no file (``JPT-U045``)
     :raises WorkError: the file cannot be written (``JPT-W030``)
     """
     target = Path(path).expanduser().resolve()
     form = _form(target, format)
     codec = _codec(form, encoding)
-    for other in inputs:
-        if target.exists() and Path(other).exists() and target.samefile(other):
-            raise ConfigError("U044", path=target)
+    if source is not None and target.exists() and Path(source).exists() and target.samefile(source):
+        raise ConfigError("U044", path=target)
     if target.exists() and not target.is_file():
         raise ConfigError("U045", path=target)
     with _atomic(target) as file, _writing(file, form, columns, codec, target) as writer:

@@ -20,7 +20,7 @@ from jptextclf.cli._options import (
     text_column_option,
 )
 from jptextclf.errors import ConfigError
-from jptextclf.messages import text
+from jptextclf.messages import listing, text
 
 if TYPE_CHECKING:
     from jptextclf.api import Run
@@ -61,8 +61,8 @@ def predict(
         done = api.predict_file(
             opened, input_path, output_path, on_too_long=on_too_long, progress=Talk(quiet=quiet), **options
         )
-        for note in done.notes:
-            say(note)
+        if done.unmappable:
+            say(text("predict.unmappable", n=done.unmappable, encoding=options["encoding"], rows=listing(done.unmappable_rows)))
         say(text("predict.done", n=done.read, path=done.output, truncated=done.truncated, empty=done.empty))
         if as_json:
             print_json(done.to_json())

@@ -39,26 +39,17 @@ def train(*, data: str, as_json: bool, quiet: bool, settings: dict[str, Any], **
 
 
 def _show_run(run: Run) -> None:
-    """The table against the baselines, the timings, and what to do next."""
+    """The table against the baselines, the timings, and where the run is."""
     record = run.bundle.record
-    compared = record["baselines"]
-    say("")
-    say(text("train.table_title", split=text(f"words.{compared['split']}"), n=compared["n_texts"]))
-    print_table(
-        [text(f"train.column_{name}") for name in ("system", "accuracy", "macro_f1", "seconds")],
-        [
-            [row["title"], _interval(row, "accuracy"), _interval(row, "macro_f1"), f"{row['seconds']:.1f}"]
-            for row in compared["systems"]
-        ],
-    )
-    say(text("train.timings", **{name: f"{value:.1f}" for name, value in record["seconds"].items()},
-             memory=_gigabytes(record["peak_bytes"])))  # fmt: skip
-    say(text("train.done", path=run.path))
-
-
-def _interval(row: dict[str, Any], name: str) -> str:
-    low, high = row["intervals"][name]
-    return f"{row['scores'][name]:.3f} [{low:.3f}, {high:.3f}]"
+    if run.comparison is not None:
+        table = run.comparison.table()
+        say("")
+        say(text("train.table_title", split=text(f"words.{run.comparison.split}"), n=run.comparison.n_texts))
+        print_table(table.columns, table.rows)
+    seconds = {name: f"{value:.1f}" for name, value in record["seconds"].items()}
+    say(text("train.timings", **seconds, memory=_gigabytes(record["peak_bytes"])))
+    say(text("train.done"))
+    click.echo(run.path)
 
 
 def _show_plan(plan: DryRun) -> None:
