@@ -25,7 +25,7 @@ from jptextclf.licensing.declared import read_declared
 from jptextclf.store import manifest_sha256, store_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from jptextclf.progress import Progress
 

@@ -170,7 +170,22 @@ def _cached(
         check({path.relative_to(directory).as_posix(): 0 for path in directory.rglob("*")})
     except (LocalEntryNotFoundError, JptextclfError):
         return None
-    return directory
+    # A model's own files say what is missing; a part of a data set looks like a whole one.
+    return directory if kind == "model" or _is_listed(hub_id, kind, directory.name) else None
+
+
+def _is_listed(hub_id: HubId, kind: Kind, commit: str) -> bool:
+    """Whether the cache knows all files of the commit; then ``snapshot_download`` has found none missing."""
+    try:
+        from huggingface_hub import get_cached_repo_tree
+        from huggingface_hub.errors import CachedRepoTreeNotFoundError
+    except ImportError:
+        return False  # an older version, which keeps no listings
+    try:
+        get_cached_repo_tree(hub_id.repo, repo_type=kind, revision=commit)
+    except CachedRepoTreeNotFoundError:
+        return False
+    return True
 
 
 def _ask(hub_id: HubId, kind: Kind) -> _Listing:
