@@ -78,6 +78,15 @@ def test_offsets_cover_every_character_that_is_not_white_space(adapter, text):
     assert {position for position, one in enumerate(text) if not one.isspace()} <= covered
 
 
+@pytest.mark.parametrize("text", ["か\u3099き", "ｶﾞｷﾞ", "é と e\u0301"])
+def test_offsets_cover_marks_that_merge_with_the_character_before(text):
+    from jptextclf import builtin
+
+    encodings = open_adapter(builtin.directory()).encode([text], max_length=64, offsets=True)
+    covered = {position for start, end in encodings.offsets for position in range(start, end)}
+    assert {position for position, one in enumerate(text) if not one.isspace()} <= covered
+
+
 @pytest.mark.parametrize("spelled", ["[SEP]", "[CLS]", "[MASK]", "[PAD]", "<s>", "</s>", "<mask>", "<pad>", " <mask> x"])
 def test_no_text_injects_a_special_token(adapter, spelled):
     encodings = adapter.encode([f"良い{spelled}です"], max_length=64, offsets=True)

@@ -21,6 +21,8 @@ from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, SetupError
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# Marks that normalisation merges into the character before them; the library leaves them out of every span.
+_MARKS = re.compile("[\u0300-\u036f\u3099\u309a\uff9e\uff9f\ufe00-\ufe0f\u200d]+")
 _MARGIN = 64
 """Pieces beyond ``max_length`` that the prefix of a very long text must give before it stands for the whole."""
 _ROLES = ("cls", "sep", "pad", "unk", "mask", "bos", "eos")
@@ -68,6 +70,8 @@ class HuggingFaceAdapter(TokenizerAdapter):
             ids[number] = self._unknown_for_special(np.array(safe.ids, dtype=np.int32))
             if offsets:
                 spans[number] = np.array(safe.offsets, dtype=np.int32).reshape(-1, 2)
+        for number, row in enumerate(spans):
+            _cover_marks(readable[number], row)
         return _ragged(ids, spans, room=room, prefix=prefix, suffix=suffix, unknown=self._unknown_id, offsets=offsets)
 
     def explain(self, text: str) -> Explanation:
@@ -192,6 +196,15 @@ def _readable(text: object, number: int) -> str:
     if not isinstance(text, str):
         raise TypeError(f"texts[{number}] is {type(text).__name__}, expected str")
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _cover_marks(text: str, spans: NDArray[np.int32]) -> None:
+    """Extend the piece before a merged mark over it, in place: か + U+3099 is one piece on two characters."""
+    for found in _MARKS.finditer(text):
+        before = np.flatnonzero((spans[:, 1] == found.start()) & (spans[:, 0] < found.start()))
+        taken = np.any((spans[:, 0] < found.end()) & (spans[:, 1] > found.start()))
+        if len(before) and not taken:
+            spans[before, 1] = found.end()
 
 
 def _plain(value: object) -> object:
