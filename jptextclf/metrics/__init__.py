@@ -1,0 +1,41 @@
+"""Metrics: how right predictions are, one file each; a file is the registration.
+
+It does not know texts, label names or models: label ids come in, numbers in [0, 1] go out, and higher is better.
+
+References and predictions are label ids ``(texts,)``, or 0/1 matrices ``(texts, n_labels)`` where a text may
+have any number of labels. A label takes part in an average when it occurs in the references or in the
+predictions; a ratio whose denominator is 0 is 0. These are scikit-learn's numbers with ``zero_division=0`` and
+``labels`` set to the labels that occur, which for ids is its default.
+"""
+
+from __future__ import annotations
+
+from jptextclf.metrics._counts import (
+    Counts,
+    Tally,
+    confusion_matrix,
+    count,
+    distinct_rows,
+    f1,
+    precision,
+    recall,
+)
+from jptextclf.metrics._evaluate import as_evaluate
+from jptextclf.metrics._metric import Metric
+from jptextclf.registry import Registry
+
+METRICS: Registry[Metric] = Registry("metric", __name__, "METRIC")
+
+__all__ = [
+    "METRICS",
+    "Counts",
+    "Metric",
+    "Tally",
+    "as_evaluate",
+    "confusion_matrix",
+    "count",
+    "distinct_rows",
+    "f1",
+    "precision",
+    "recall",
+]
