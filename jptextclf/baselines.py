@@ -83,7 +83,7 @@ class ComparisonRow:
     name: str
     """``majority``, ``ngrams`` or ``encoder``."""
     accuracy: ScoreRow
-    """Texts that are right altogether; for a multi-label task the subset accuracy."""
+    """Texts that are right altogether: ``accuracy``, or for a multi-label task ``subset_accuracy``."""
     macro_f1: ScoreRow
     seconds: float
     notes: tuple[str, ...] = ()
@@ -156,11 +156,12 @@ class Comparison:
 
     def table(self) -> Table:
         """For a person, in the language of now."""
+        first = self.rows[0]
         return Table(
             (
                 text("comparison.system"),
-                metric_title("accuracy"),
-                metric_title("macro_f1"),
+                first.accuracy.title,
+                first.macro_f1.title,
                 text("comparison.seconds"),
             ),
             tuple(
@@ -256,13 +257,14 @@ def comparison_table(
 
     :raises DataError, ConfigError: as :func:`jptextclf.evaluation.score`
     """
+    exact = "subset_accuracy" if schema.is_multilabel else "accuracy"
     rows = []
     for system in systems:
         accuracy, macro_f1 = scores_of(
             schema,
             references,
             system.predictions[split],
-            ["accuracy", "macro_f1"],
+            [exact, "macro_f1"],
             resamples=resamples,
             seed=seed,
         )

@@ -228,6 +228,14 @@ def test_a_comparison_sets_the_model_beside_its_baselines(reviews):
     assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+def test_a_comparison_of_a_multilabel_task_counts_texts_with_all_labels_right():
+    texts, tags = tagged()
+    data = Examples(texts, tags, list(range(1, len(texts) + 1)))
+    comparison = compare(TAGS, data, data, TAGS.encode(tags), split="test", encoder_seconds=1.0)
+    assert comparison.to_json()["systems"][-1]["scores"] == {"subset_accuracy": 1.0, "macro_f1": 1.0}
+    assert messages.text("metric.subset_accuracy") in comparison.table().columns
+
+
 @pytest.mark.parametrize(
     ("right", "outcome"),
     [(0.95, "better"), (0.72, "not_better"), (0.5, "worse")],
