@@ -6,7 +6,7 @@ It does not know which columns matter. Lines are read in constant memory; a list
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -54,16 +54,20 @@ def open_json(path: Path, encoding: FileEncoding) -> Source:
     return source
 
 
-def open_objects(name: str, objects: Iterable[Mapping[str, Any]]) -> Source:
+def open_objects(
+    name: str, objects: Iterable[Mapping[str, Any]], *, columns: Sequence[str] | None = None
+) -> Source:
     """Objects that are in memory, or an iterable that can be gone through again and again.
 
+    :param columns: the keys that count; None: all there are
     :raises DataError: there is none (``JPT-D005``)
     """
 
     def numbered() -> Iterator[tuple[None, Mapping[str, Any]]]:
         return ((None, item) for item in objects)
 
-    source = Source(_all_keys(Path(name), numbered()), lambda: iter(()))
+    names = tuple(columns) if columns is not None else _all_keys(Path(name), numbered())
+    source = Source(names, lambda: iter(()))
     source.read = lambda: _rows(source, numbered())
     return source
 

@@ -187,7 +187,7 @@ def _not_found(columns: Sequence[str], missing: Sequence[str]) -> DataError:
     usual = [
         name for role in missing for rank in (_TEXT if role == "text" else _LABEL) for name in rank.split()
     ]
-    hints = [hint for name in columns if (hint := did_you_mean(name, usual))]
+    hints = [hint for word in usual if (hint := did_you_mean(word, columns))]
     return DataError(
         "D018",
         roles=roles,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 How = Literal["mark", "escape", "zeros", "valid", "looks", "asked"]
 
 _BLOCK = 1 << 20
+_PROFILED = 1 << 20
 _MARKS = (
     # UTF-32 first: its little-endian mark starts with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32", "utf-32"),
@@ -299,7 +300,7 @@ def _everyday() -> re.Pattern[str]:
     """Kana, marks, full-width letters and the 2,965 kanji of JIS X 0208 level 1 (rows 16 to 47)."""
     rows = bytes(byte for row in range(0xB0, 0xD0) for cell in range(0xA1, 0xFF) for byte in (row, cell))
     kanji = rows.decode("euc_jp", "ignore")
-    return re.compile(f"[ぁ-ゖァ-ヺー\u3000-〿・！-～{kanji}]+")
+    return re.compile(f"[ぁ-ゖァ-ヺー\u3000-〿・！-～①-⑳㈱㈲№℡{kanji}]+")
 
 
 @dataclass
@@ -329,7 +330,7 @@ class _Profile:
         self.half_width += _count(_HALF_WIDTH, beyond)
         self.half_width_marks += _count(_HALF_WIDTH_MARKS, beyond)
         self.voiced += beyond.count("ﾞ") + beyond.count("ﾟ")
-        self.voiced_well += len(_VOICED_WELL.findall(beyond))
+        self.voiced_well += len(_VOICED_WELL.findall(part))
         self.stray += len(_STRAY.findall(part))
 
     def is_japanese(self, *, kanji_will_do: bool) -> bool:
@@ -338,7 +339,7 @@ class _Profile:
         :param kanji_will_do: take kanji without any kana; Korean and Chinese read as EUC-JP look like that
         """
         if self.kana >= 0.05 * self.n:
-            return self.everyday + self.half_width >= 0.7 * self.n
+            return self.everyday + self.half_width >= 0.5 * self.n
         if self.half_width >= 0.9 * self.n:
             # In EUC-JP every hiragana starts with the byte of ､ and every katakana with that of ･.
             few_marks = self.half_width_marks <= 0.15 * self.half_width
@@ -357,7 +358,9 @@ def _profile(path: Path, name: str) -> tuple[str, _Profile] | _Failure:
         profile = _Profile()
         try:
             for part in _decoded(path, codec):
-                profile.add(part)
+                # The codec must read every byte; how its characters look, the first million tell.
+                if profile.n < _PROFILED:
+                    profile.add(part)
             return codec, profile
         except UnicodeDecodeError as error:
             failures.append(_Failure(codec, error.start))
@@ -396,6 +399,8 @@ def _is_damaged_utf8(path: Path) -> bool:
         part = _ASCII.sub("", decoder.decode(block))
         beyond += len(part)
         bad += len(part) - len(_ESCAPED.sub("", part))
+        if beyond >= _PROFILED // 8:
+            break
     return bad <= 0.2 * beyond
 
 

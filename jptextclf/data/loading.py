@@ -33,7 +33,7 @@ Labels: TypeAlias = tuple[str, ...]
 InMemory: TypeAlias = tuple[Iterable[Any], Iterable[Any] | None]
 DataLike: TypeAlias = str | os.PathLike[str] | InMemory
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?::[^@]+)?(?:@[\w./-]+)?")
 _VISIBLE = re.compile("[^\\s\\0\u00ad\u200b-\u200f\u2060\ufeff]")
 _SHOWN = 10
 
@@ -246,7 +246,7 @@ def _json_list(cell: str) -> list[str] | None:
 def _resolve(source: str, options: ReadOptions) -> _Found:
     path = Path(source).expanduser()
     if path.is_dir():
-        return _Found(_directory(path, options), options)
+        return _directory(path, options)
     if not path.exists() and path.suffix.lower() not in FORMATS:
         if _HUB_ID.fullmatch(source) and not path.parent.is_dir():
             return _hub(source, options)
@@ -259,11 +259,11 @@ def _open(path: str | os.PathLike[str], options: ReadOptions) -> Table:
     return open_table(path, encoding=options.encoding, columns=options.columns)
 
 
-def _directory(directory: Path, options: ReadOptions) -> list[_Input]:
+def _directory(directory: Path, options: ReadOptions) -> _Found:
     from jptextclf.data._arrow import is_saved
 
     if is_saved(directory):
-        return _saved(directory)
+        return _saved(directory, options)
     files = sorted(item for item in directory.iterdir() if item.suffix.lower() in FORMATS and item.is_file())
     by_split: dict[Split, list[Path]] = defaultdict(list)
     for file in files:
@@ -276,7 +276,8 @@ def _directory(directory: Path, options: ReadOptions) -> list[_Input]:
     for split, members in by_split.items():
         if len(members) > 1:
             raise DataError("D030", path=directory, split=split, files=listing(file.name for file in members))
-    return [_Input.of(_open(by_split[split][0], options), split) for split in SPLITS if split in by_split]
+    inputs = [_Input.of(_open(by_split[split][0], options), split) for split in SPLITS if split in by_split]
+    return _Found(inputs, options)
 
 
 def split_of(name: str) -> Split | None:
@@ -284,14 +285,20 @@ def split_of(name: str) -> Split | None:
     return cast("Split | None", SPLIT_NAMES.get(folded_name(name)))
 
 
-def _saved(directory: Path) -> list[_Input]:
-    tables = open_saved_tables(directory)
-    inputs = [
-        _Input.of(table, split_of(name)) for name, table in tables.items() if not name or split_of(name)
-    ]
-    if not inputs:
-        raise DataError("D029", path=directory, files=listing(tables))
-    return inputs
+def _saved(directory: Path, options: ReadOptions) -> _Found:
+    parts = {name: _Input.of(table, split_of(name)) for name, table in open_saved_tables(directory).items()}
+    if list(parts) == [""]:
+        return _Found([parts[""]], options)
+    return _of_parts(str(directory), parts, options)
+
+
+def _of_parts(name: str, parts: dict[str, _Input], options: ReadOptions) -> _Found:
+    """The parts that are splits; what the others are called is told."""
+    unused = [part for part, one in parts.items() if one.split is None]
+    if len(unused) == len(parts):
+        raise DataError("D029", path=name, files=listing(parts))
+    notes = [text("data.note_parts", names=listing(unused))] if unused else []
+    return _Found([one for one in parts.values() if one.split is not None], options, notes=notes)
 
 
 def _corpus(name: str, options: ReadOptions) -> _Found:
@@ -325,21 +332,17 @@ def _hub(name: str, options: ReadOptions) -> _Found:
     from jptextclf.data._json import open_objects
     from jptextclf.data.hub import load_hub_dataset
 
-    found = load_hub_dataset(name)
-    inputs, unused = [], []
-    for part, rows in found.splits.items():
-        split = split_of(part)
-        if split is None:
-            unused.append(part)
-            continue
-        source = open_objects(part, rows)
-        inputs.append(
-            _Input(f"{name}:{part}", "hub", source, source.read, lambda: found.component.sha256, split=split)
+    dataset = load_hub_dataset(name)
+    parts = {}
+    for part, rows in dataset.splits.items():
+        source = open_objects(part, rows, columns=rows.columns)
+        parts[part] = _Input(
+            part, "hub", source, source.read, lambda: dataset.component.sha256, split=split_of(part)
         )
-    if not inputs:
-        raise DataError("D029", path=name, files=listing(found.splits))
-    notes = [text("data.note_parts", names=listing(unused))] if unused else []
-    return _Found(inputs, options, found.component, notes)
+    found = _of_parts(name, parts, options)
+    found.component = dataset.component
+    found.notes += dataset.notes
+    return found
 
 
 # Rows -> examples

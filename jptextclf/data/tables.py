@@ -134,9 +134,8 @@ def open_saved_tables(directory: Path) -> dict[str, Table]:
 
     :raises DataError: it is damaged (``JPT-D015``)
     """
-    stamp = _stamp(directory)
     return {
-        name: Table(directory, "datasets", source, stamp)
+        name: Table(directory / name, "datasets", source, _stamp(directory / name))
         for name, source in _arrow.open_saved(directory).items()
     }
 

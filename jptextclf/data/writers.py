@@ -50,8 +50,8 @@ EXCEL_CHARACTERS = 32_767
 _COMPUTED = re.compile("[=+\\-@\t\r\n\0＝＋－＠]")
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?%?")
 _FORBIDDEN_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_TWINS = str.maketrans("〜−‖¢£¬—", "～－∥￠￡￢―")
-"""The same characters of JIS X 0208 as Unicode and as Microsoft map them; cp932 knows only the second."""
+_TWINS = str.maketrans("〜−‖¢£¬—～－∥￠￡￢―", "～－∥￠￡￢―〜−‖¢£¬—")
+"""Marks of JIS X 0208 that Unicode's and Microsoft's tables map differently; a codec may know only one of them."""
 
 
 class Writer(ABC):
@@ -258,7 +258,7 @@ def guarded(cell: str) -> str:
 def encodable(cell: str, encoding: str) -> tuple[str, int]:
     """The cell as the encoding can hold it, and how many characters had to be replaced.
 
-    Tried in turn: as it is, composed (NFC), with Microsoft's twins of the JIS marks, ``〓``, ``?``.
+    Tried in turn: as it is, composed (NFC), with its twin in the other table of JIS marks, ``〓``, ``?``.
     """
     if _fits(cell, encoding):
         return cell, 0
@@ -340,11 +340,14 @@ def _atomic(target: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise _write_error(target, error) from error
     sibling = Path(name)
+    file = os.fdopen(descriptor, "wb")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            _finish(file, sibling, target, mode)
+        yield file
+        _finish(file, sibling, target, mode)
     except BaseException:
+        # Closing writes what is left, which a full disk refuses; the file goes away in any case.
+        with contextlib.suppress(OSError):
+            file.close()
         sibling.unlink(missing_ok=True)
         raise
 
