@@ -11,28 +11,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jptextclf.atomic import check_target
-from jptextclf.baselines import Comparison
 from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
 from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
-from jptextclf.data.examples import DataSummary, LoadedData
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
-from jptextclf.data.rows import Row
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
-from jptextclf.errors import ConfigError, DataError
+from jptextclf.errors import DataError
 from jptextclf.evaluation import Evaluation, known_references, score
 from jptextclf.experiment import Prepared, Preview, prepare, preview, run
-from jptextclf.labels import LabelSchema
-from jptextclf.licensing import Component
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.messages import listing, text
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from jptextclf.baselines import Comparison
+    from jptextclf.data.examples import DataSummary, LoadedData
+    from jptextclf.data.rows import Row
+    from jptextclf.labels import LabelSchema
+    from jptextclf.licensing import Component
 
 Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
 """A file, a directory, a corpus name, a hub data set id with ``@revision``, or ``(texts, labels)``."""
@@ -179,7 +181,7 @@ def train(
         show.say(line)
     if missing := _undeclared(loaded.summary.components):
         show.say(text("train.undeclared", options=listing(missing)))
-    prepared = prepare(dict(loaded.splits), config, progress=show)
+    prepared = prepare(loaded.splits, config, progress=show)
     if dry_run:
         return DryRun(target, prepared, preview(prepared), loaded.summary, RUN_FILES)
     result = run(
@@ -188,6 +190,7 @@ def train(
         data_components=loaded.summary.components,
         data_record={
             **loaded.summary.to_json(),
+            "source": _name_of(data),
             "text_columns": list(loaded.summary.files[0].columns.text),
             "label_separator": label_separator,
         },
@@ -262,13 +265,13 @@ class FilePrediction:
     empty: int
     unmappable: int
     """Characters that the output encoding does not have; each was written as a filler."""
-    unmappable_rows: tuple[int, ...]
-    """The first rows that hold one."""
+    notes: tuple[str, ...]
+    """What the user should know about the output, as sentences."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema_version": 1, "output": str(self.output), "read": self.read, "truncated": self.truncated,
-            "empty": self.empty, "unmappable": self.unmappable, "unmappable_rows": list(self.unmappable_rows),
+            "empty": self.empty, "unmappable": self.unmappable, "notes": list(self.notes),
         }  # fmt: skip
 
 
@@ -305,19 +308,22 @@ def predict_file(
     read = truncated = empty = 0
     show.begin(text("predict.phase"), 0)
     as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
-    with open_writer(output, columns=(*table.columns, *names), encoding=encoding, inputs=[table.path]) as writer:
+    with open_writer(
+        output, columns=(*table.columns, *names), encoding=encoding, source=table.path
+    ) as writer:
         for rows in _batches(table.rows()):
             texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
             prediction = opened.predictor.predict(texts, on_too_long=on_too_long)
-            for row, cells in zip(rows, _added_cells(prediction, None if as_lists else label_separator), strict=True):
+            for row, cells in zip(
+                rows, _added_cells(prediction, None if as_lists else label_separator), strict=True
+            ):
                 writer.write((*row.values, *cells))
             read += len(rows)
             truncated += int(prediction.truncated.sum())
             empty += int(prediction.empty.sum())
             show.advance(len(rows))
     show.end()
-    lost = writer.unmappable
-    return FilePrediction(Path(output), read, truncated, empty, lost.characters, tuple(lost.rows))
+    return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
 
 
 def _added_cells(prediction: Prediction, separator: str | None) -> Iterator[tuple[Any, ...]]:
@@ -384,9 +390,16 @@ def _undeclared(components: Sequence[Component]) -> list[str]:
     return [name for name, is_missing in missing.items() if is_missing]
 
 
+def _name_of(data: Data) -> str:
+    """What the data are called: a file or directory without its place, which belongs to this machine only."""
+    if isinstance(data, tuple):
+        return "memory"
+    return Path(data).resolve().name if Path(data).exists() else os.fspath(data)
+
+
 def _free_run_directory(data: Data) -> Path:
     """The first free ``runs/<name>-<n>``."""
-    name = "memory" if isinstance(data, tuple) else re.sub(r"[^\w.-]+", "-", Path(os.fspath(data)).stem) or "run"
+    name = re.sub(r"[^\w.-]+", "-", Path(_name_of(data)).stem) or "run"
     number = 1
     while (path := Path("runs") / f"{name}-{number}").exists():
         number += 1

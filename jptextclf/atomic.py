@@ -8,11 +8,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jptextclf.errors import ConfigError, WorkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def sha256_of(path: Path) -> str:
@@ -66,27 +69,28 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
                 _fsync(path)
             _fsync(staging)
             _replace(staging, target)
-            _fsync(target.parent)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
 
 
 def _replace(staging: Path, target: Path) -> None:
-    if not target.exists() or not any(target.iterdir()):
-        with contextlib.suppress(FileNotFoundError):
-            target.rmdir()
+    """Put ``staging`` at ``target``; if any step fails, every step before it is undone."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, aside, ignore_errors=True)
+        if target.exists():
+            target.rename(aside / target.name)
+            undo.callback(_back, aside / target.name, target)
         staging.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    target.rename(old / target.name)
-    try:
-        staging.rename(target)
-    except OSError:
-        (old / target.name).rename(target)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        undo.callback(_back, target, staging)
+        _fsync(target.parent)
+        undo.pop_all()
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _back(moved: Path, place: Path) -> None:
+    moved.rename(place)
 
 
 def _make_parents(directory: Path) -> list[Path]:

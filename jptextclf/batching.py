@@ -6,10 +6,13 @@ similar length, so that little is spent on padding. The second never changes the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Index = NDArray[np.int64]
 

@@ -20,10 +20,9 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 
 from jptextclf import __version__, messages
 from jptextclf.adapters import TokenizerAdapter, open_adapter
@@ -34,6 +33,9 @@ from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component
 from jptextclf.model import Classifier, load_classifier
 
+if TYPE_CHECKING:
+    import torch
+
 SCHEMA_VERSION = 1
 _RECORD, _COMPONENTS, _MANIFEST, _README = "jptextclf.json", "components.json", "MANIFEST.json", "README.md"
 _REQUIRED = {"config.json", "model.safetensors", _RECORD, _COMPONENTS, _README}
@@ -42,6 +44,13 @@ RUN_FILES = (
     "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", _RECORD, _COMPONENTS, _README, _MANIFEST,
 )  # fmt: skip
 """Every file of a run directory."""
+_FRONT_MATTER = """---
+license: other
+license_name: not-reviewed
+pipeline_tag: text-classification
+library_name: transformers
+tags: [jptextclf]
+---"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,9 @@ class Bundle:
         return np.array(self.thresholds, dtype=np.float32)
 
 
-def write_bundle(bundle: Bundle, classifier: Classifier, adapter: TokenizerAdapter, *, overwrite: bool = False) -> None:
+def write_bundle(
+    bundle: Bundle, classifier: Classifier, adapter: TokenizerAdapter, *, overwrite: bool = False
+) -> None:
     """Write the run directory, whole or not at all.
 
     :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``)
@@ -99,7 +110,10 @@ def write_bundle(bundle: Bundle, classifier: Classifier, adapter: TokenizerAdapt
             {
                 "schema_version": SCHEMA_VERSION,
                 "files": {
-                    path.relative_to(staging).as_posix(): {"sha256": sha256_of(path), "size": path.stat().st_size}
+                    path.relative_to(staging).as_posix(): {
+                        "sha256": sha256_of(path),
+                        "size": path.stat().st_size,
+                    }
                     for path in files
                 },
             },
@@ -158,17 +172,6 @@ def verify(path: Path) -> None:
 def model_card(bundle: Bundle) -> str:
     """The README of a working copy: a plain warning in both languages, and how to use it here."""
     base = next(component for component in bundle.components if component.role == "base_model")
-    front = "\n".join(
-        [
-            "---",
-            "license: other",
-            "license_name: not-reviewed",
-            "pipeline_tag: text-classification",
-            "library_name: transformers",
-            "tags: [jptextclf]",
-            "---",
-        ]
-    )
     bodies = [
         messages.text_in(
             language, "bundle.readme", name=bundle.path.name, base=base.name, n=len(bundle.components),
@@ -176,7 +179,7 @@ def model_card(bundle: Bundle) -> str:
         )
         for language in messages.LANGUAGES
     ]  # fmt: skip
-    return "\n\n".join([front, *bodies]).rstrip() + "\n"
+    return "\n\n".join([_FRONT_MATTER, *bodies]).rstrip() + "\n"
 
 
 def _write_network(classifier: Classifier, directory: Path) -> None:

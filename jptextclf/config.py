@@ -6,12 +6,14 @@ the encoder"; what was chosen is recorded in the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jptextclf.errors import ConfigError
 from jptextclf.messages import did_you_mean, listing, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TaskOption = Literal["auto", "binary", "multiclass", "multilabel"]
 ClassWeights = Literal["none", "balanced"]
@@ -63,7 +65,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         problems = [
-            text("config.problem", name=name, found=repr(getattr(self, name)), expected=text(f"config.{expected}"))
+            text(
+                "config.problem",
+                name=name,
+                found=repr(getattr(self, name)),
+                expected=text(f"config.{expected}"),
+            )
             for name, (valid, expected) in _RULES.items()
             if not valid(getattr(self, name))
         ]
@@ -143,7 +150,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "class_weights": (_one_of(ClassWeights), "a_class_weights"),
     "metric": (_or_none(_one_of(Metric)), "a_metric"),
     "patience": (_or_none(_whole(1, 10_000)), "whole_from_1"),
-    "validation_fraction": (lambda value: _number(0, 0.9, open_low=True)(value), "fraction"),
+    "validation_fraction": (_number(0, 0.9, open_low=True), "fraction"),
     "seed": (_whole(0, 2**32 - 1), "whole_from_0"),
     "device": (_is_device, "a_device"),
     "precision": (_one_of(Precision), "a_precision"),

@@ -27,7 +27,11 @@ def choose_device(name: str) -> torch.device:
     index = device.index or 0
     if not torch.cuda.is_available() or index >= torch.cuda.device_count():
         raise SetupError(
-            "E043", device=name, n=torch.cuda.device_count(), build=torch.version.cuda or "CPU", torch=torch.__version__
+            "E043",
+            device=name,
+            n=torch.cuda.device_count(),
+            build=torch.version.cuda or "CPU",
+            torch=torch.__version__,
         )
     return torch.device("cuda", index)
 

@@ -5,14 +5,11 @@ It does not know files of data: texts and labels come as sequences.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
@@ -25,6 +22,12 @@ from jptextclf.experiment import prepare, run
 from jptextclf.messages import text
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 _NOT_SETTINGS = {"device", "data_origin", "data_license", "personal_information", "progress"}
 
@@ -100,12 +103,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._is_matrix = shape == "matrix"
         if len(texts) != len(labels):
             raise ValueError(f"X has {len(texts)} texts, y has {len(labels)} labels; expected as many")
-        settings = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SETTINGS - {"device"}}
+        settings = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_SETTINGS - {"device"}
+        }
         if shape != "flat" and self.task == "auto":
             settings["task"] = "multilabel"
         config = TrainConfig.from_options(settings)
         origin = declare(
-            data_origin=self.data_origin, data_license=self.data_license, personal_information=self.personal_information
+            data_origin=self.data_origin,
+            data_license=self.data_license,
+            personal_information=self.personal_information,
         )
         show = self.progress or Silent()
         loaded = load_data((texts, labels), origin=origin)
@@ -155,9 +164,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises ConfigError, WorkError: the place cannot be used
         """
         bundle, predictor = self._fitted()
-        record = {**bundle.record, "label_types": {name: type(one).__name__ for name, one in self._originals.items()}}
+        record = {
+            **bundle.record,
+            "label_types": {name: type(one).__name__ for name, one in self._originals.items()},
+        }
         write_bundle(
-            replace(bundle, path=Path(path), record=record), predictor.classifier, predictor.adapter, overwrite=overwrite
+            replace(bundle, path=Path(path), record=record),
+            predictor.classifier,
+            predictor.adapter,
+            overwrite=overwrite,
         )
 
     @classmethod
@@ -168,7 +183,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         bundle = open_bundle(Path(path))
         classifier, adapter, chosen = bundle.load_model(device)
-        settings = {name: value for name, value in bundle.record["config"].items() if name in cls._get_param_names()}
+        settings = {
+            name: value for name, value in bundle.record["config"].items() if name in cls._get_param_names()
+        }
         loaded = cls(**{**settings, "device": device})
         types = bundle.record.get("label_types", {})
         loaded._originals = {name: _restored(name, types.get(name, "str")) for name in bundle.schema.names}
@@ -217,7 +234,9 @@ def _texts(given: Any) -> list[str]:
     return texts
 
 
-def _label_names(given: Any) -> tuple[list[tuple[str, ...]], dict[str, Any], Literal["flat", "lists", "matrix"]]:
+def _label_names(
+    given: Any,
+) -> tuple[list[tuple[str, ...]], dict[str, Any], Literal["flat", "lists", "matrix"]]:
     """Labels as names, the original of each name, and the shape in which they were given."""
     if isinstance(given, str):
         raise TypeError("y is one str, expected a sequence of labels")

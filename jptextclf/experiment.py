@@ -8,36 +8,40 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from jptextclf import baselines
 from jptextclf.adapters import TokenizerAdapter, open_adapter
 from jptextclf.bundle import Bundle
 from jptextclf.cards import find_encoder_card
-from jptextclf.config import TrainConfig
-from jptextclf.data.examples import Examples
 from jptextclf.data.splits import split_train
 from jptextclf.devices import peak_memory
 from jptextclf.encoders import EncoderFiles, resolve_encoder
-from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
 from jptextclf.labels import LabelSchema
-from jptextclf.licensing import Component
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
-from jptextclf.progress import Progress
 from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jptextclf.config import TrainConfig
+    from jptextclf.data.examples import Examples, Split
+    from jptextclf.encodings import Encodings
+    from jptextclf.licensing import Component
+    from jptextclf.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,13 @@ class Prepared:
 
     config: TrainConfig
     schema: LabelSchema
-    splits: Mapping[str, Examples]
+    splits: Mapping[Split, Examples]
     """``train``, ``validation`` and, where given, ``test``."""
     held_out: bool
     """Whether validation was taken out of the training texts."""
     encoder: EncoderFiles
     adapter: TokenizerAdapter
-    encoded: Mapping[str, LabelledTexts]
+    encoded: Mapping[Split, LabelledTexts]
     classifier: Classifier
     plan: Plan
     seconds: dict[str, float]
@@ -97,7 +101,7 @@ class Result:
     comparison: baselines.Comparison
 
 
-def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Progress) -> Prepared:
+def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: Progress) -> Prepared:
     """Decide and check everything that can be before training.
 
     :param splits: ``train``, and ``validation`` and ``test`` where they are given; all with labels
@@ -106,7 +110,7 @@ def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Pr
     seconds: dict[str, float] = {}
     schema = LabelSchema.infer(splits["train"].labels or [], config.task)
     _check_metric(config.metric, schema)
-    splits, held_out = _with_validation(splits, config, progress)
+    with_validation, held_out = _with_validation(splits, config, progress)
     encoder = resolve_encoder(config.model, progress=progress)
     for note in encoder.notes:
         progress.say(note)
@@ -114,19 +118,19 @@ def prepare(splits: Mapping[str, Examples], config: TrainConfig, *, progress: Pr
     adapter = open_adapter(encoder.directory, name=card.adapter if card and card.adapter else "huggingface")
     classifier = build_classifier(encoder, schema, seed=config.seed)
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
-    plan = make_plan(
-        config, schema, n_texts=len(splits["train"]), width=classifier.width
-    )
+    plan = make_plan(config, n_texts=len(with_validation["train"]), width=classifier.width)
     started = time.monotonic()
     encoded = {
         name: LabelledTexts(
             adapter.encode(examples.texts, max_length=config.max_length), schema.encode(examples.labels or [])
         )
-        for name, examples in splits.items()
+        for name, examples in with_validation.items()
     }
     seconds["tokenize"] = time.monotonic() - started
     _warn_of_lost_text({name: one.encodings for name, one in encoded.items()}, config, progress)
-    return Prepared(config, schema, splits, held_out, encoder, adapter, encoded, classifier, plan, seconds)
+    return Prepared(
+        config, schema, with_validation, held_out, encoder, adapter, encoded, classifier, plan, seconds
+    )
 
 
 def preview(prepared: Prepared, *, steps: int = 3) -> Preview:
@@ -186,7 +190,7 @@ def run(
         for name, prediction in predictions.items()
     }
     seconds["evaluate"] = time.monotonic() - started
-    compared_on = "test" if "test" in predictions else "validation"
+    compared_on: Split = "test" if "test" in predictions else "validation"
     started = time.monotonic()
     progress.say(text("train.baselines"))
     comparison = baselines.compare(
@@ -221,8 +225,8 @@ def _check_metric(metric: str | None, schema: LabelSchema) -> None:
 
 
 def _with_validation(
-    splits: Mapping[str, Examples], config: TrainConfig, progress: Progress
-) -> tuple[dict[str, Examples], bool]:
+    splits: Mapping[Split, Examples], config: TrainConfig, progress: Progress
+) -> tuple[dict[Split, Examples], bool]:
     """The splits with a validation split: the given one, else a part of the training texts."""
     found = dict(splits)
     if "validation" in found:
@@ -234,12 +238,14 @@ def _with_validation(
     return {**found, "train": train, "validation": validation}, True
 
 
-def _warn_of_lost_text(encodings: Mapping[str, Encodings], config: TrainConfig, progress: Progress) -> None:
+def _warn_of_lost_text(encodings: Mapping[Split, Encodings], config: TrainConfig, progress: Progress) -> None:
     """Say how many texts are cut and how many pieces the vocabulary does not know."""
     n_texts = sum(len(one) for one in encodings.values())
     n_cut = sum(int(one.truncated.sum()) for one in encodings.values())
     if n_cut:
-        progress.warn(text("train.cut", n=n_cut, share=f"{n_cut / n_texts:.1%}", max_length=config.max_length))
+        progress.warn(
+            text("train.cut", n=n_cut, share=f"{n_cut / n_texts:.1%}", max_length=config.max_length)
+        )
     pieces = sum(len(one.input_ids) for one in encodings.values())
     unknown = sum(int(one.unknown.sum()) for one in encodings.values())
     if unknown > 0.05 * pieces:
@@ -257,12 +263,14 @@ def _measure(
     return measure
 
 
-def _predict(prepared: Prepared, progress: Progress) -> dict[str, Prediction]:
+def _predict(prepared: Prepared, progress: Progress) -> dict[Split, Prediction]:
     """What the trained classifier says about validation and test, in float32."""
     predictor = prepared.predictor
     texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
     progress.begin(text("train.phase_evaluate"), sum(len(one) for one in texts.values()))
-    predictions = {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
+    predictions: dict[Split, Prediction] = {
+        name: predictor.predict(some, progress=progress) for name, some in texts.items()
+    }
     progress.end()
     return predictions
 
@@ -276,7 +284,7 @@ def _model_components(encoder: EncoderFiles) -> tuple[Component, Component]:
 def _record(
     prepared: Prepared,
     history: History,
-    evaluations: Mapping[str, Evaluation],
+    evaluations: Mapping[Split, Evaluation],
     comparison: baselines.Comparison,
     data_record: dict[str, Any],
     seconds: Mapping[str, float],
@@ -289,7 +297,8 @@ def _record(
             "revision": prepared.encoder.revision,
             "sha256": prepared.encoder.sha256,
         },
-        "config": prepared.config.to_json(),
+        # The encoder by name: the path of a directory belongs to this machine only.
+        "config": {**prepared.config.to_json(), "model": prepared.encoder.name},
         "plan": prepared.plan.to_json(),
         "history": history.to_json(),
         "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},

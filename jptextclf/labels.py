@@ -5,7 +5,6 @@ It does not know where labels come from. The order never changes after training.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -13,6 +12,8 @@ from jptextclf.errors import ConfigError, DataError
 from jptextclf.messages import did_you_mean, listing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 

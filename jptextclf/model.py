@@ -7,26 +7,30 @@ It does not know where texts or labels come from. The network is transformers' o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from jptextclf import builtin
-from jptextclf.adapters import TokenizerInfo
 from jptextclf.batching import length_batches
 from jptextclf.devices import autocast
-from jptextclf.encoders import EncoderFiles
-from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, SetupError
-from jptextclf.labels import LabelSchema
 from jptextclf.messages import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jptextclf.adapters import TokenizerInfo
+    from jptextclf.encoders import EncoderFiles
+    from jptextclf.encodings import Encodings
+    from jptextclf.labels import LabelSchema
 
 # Their position ids start after the padding id, so that many rows of the table are never reached.
 _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer"}
@@ -60,7 +64,8 @@ class Classifier(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.network.parameters()).device
+        found: torch.device = next(self.network.parameters()).device
+        return found
 
 
 def compute_logits(
@@ -69,7 +74,7 @@ def compute_logits(
     *,
     precision: torch.dtype = torch.float32,
     max_tokens: int,
-    on_batch: Callable[[int], None] = lambda n_texts: None,
+    on_batch: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Logits of many texts, in batches of similar length.
 
@@ -84,7 +89,8 @@ def compute_logits(
     with torch.inference_mode(), autocast(device, precision):
         for texts in length_batches(encodings.lengths, max_tokens=max_tokens):
             logits[texts] = classifier(*to_device(encodings.select(texts), device)).cpu().numpy()
-            on_batch(len(texts))
+            if on_batch is not None:
+                on_batch(len(texts))
     classifier.train(was_training)
     return logits
 
@@ -119,7 +125,9 @@ def build_classifier(files: EncoderFiles, schema: LabelSchema, *, seed: int) -> 
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     with _translated(files.directory):
-        config = AutoConfig.from_pretrained(str(files.directory), local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(
+            str(files.directory), local_files_only=True, trust_remote_code=False
+        )
     _describe_labels(config, schema)
     if type(config) not in AutoModelForSequenceClassification._model_mapping.keys():  # noqa: SLF001, SIM118
         raise SetupError("E045", path=files.directory, found=config.model_type)
@@ -152,7 +160,11 @@ def load_classifier(directory: Path) -> Classifier:
 
     with _translated(directory), _quiet_transformers():
         network = AutoModelForSequenceClassification.from_pretrained(
-            str(directory), dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            str(directory),
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
         )
     return Classifier(network.eval())
 
@@ -203,7 +215,11 @@ def _start_from_identity(network: Any, *, pooler_is_new: bool) -> None:
     prefix = network.base_model_prefix + "."
     for name, layer in network.named_modules():
         is_new = not name.startswith(prefix) or (pooler_is_new and name.startswith(f"{prefix}pooler."))
-        if is_new and isinstance(layer, nn.Linear) and layer.in_features == layer.out_features > network.num_labels:
+        if (
+            is_new
+            and isinstance(layer, nn.Linear)
+            and layer.in_features == layer.out_features > network.num_labels
+        ):
             nn.init.eye_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -212,7 +228,9 @@ def _describe_labels(config: Any, schema: LabelSchema) -> None:
     config.num_labels = schema.n_labels
     config.id2label = dict(enumerate(schema.names))
     config.label2id = {name: number for number, name in enumerate(schema.names)}
-    config.problem_type = "multi_label_classification" if schema.is_multilabel else "single_label_classification"
+    config.problem_type = (
+        "multi_label_classification" if schema.is_multilabel else "single_label_classification"
+    )
 
 
 @contextmanager

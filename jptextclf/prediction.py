@@ -5,20 +5,24 @@ It does not know files or runs; it holds one classifier, its adapter and its lab
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from jptextclf.adapters import TokenizerAdapter
 from jptextclf.encodings import Encodings
 from jptextclf.errors import DataError
-from jptextclf.labels import LabelSchema
 from jptextclf.model import Classifier, compute_logits
 from jptextclf.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from jptextclf.adapters import TokenizerAdapter
+    from jptextclf.labels import LabelSchema
 
 OnTooLong = Literal["truncate", "error"]
 _TEXTS_AT_ONCE = 4096
@@ -47,7 +51,8 @@ class Prediction:
         """Ids ``(texts,)``, or for a multi-label task a 0/1 matrix ``(texts, n_labels)``."""
         if self.schema.is_multilabel:
             return (self.probabilities >= self.thresholds).astype(np.int64)
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        best: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)
+        return best
 
     @property
     def labels(self) -> list[tuple[str, ...]]:
@@ -120,7 +125,11 @@ class Predictor:
             some = texts[start : start + _TEXTS_AT_ONCE]
             encodings = self._encode(some, start, on_too_long)
             logits = compute_logits(
-                self.classifier, encodings, precision=precision, max_tokens=self.max_tokens, on_batch=show.advance
+                self.classifier,
+                encodings,
+                precision=precision,
+                max_tokens=self.max_tokens,
+                on_batch=show.advance,
             )
             parts.append(self._from_logits(some, encodings, logits))
         return _joined(parts) if parts else self._from_logits([], Encodings.empty(), self._no_logits())
@@ -136,7 +145,9 @@ class Predictor:
         encodings = self.adapter.encode(texts, max_length=self.max_length)
         if on_too_long == "error" and encodings.truncated.any():
             number = int(np.argmax(encodings.truncated))
-            raise DataError("D042", item=first + number + 1, max_length=self.max_length, start=texts[number][:30])
+            raise DataError(
+                "D042", item=first + number + 1, max_length=self.max_length, start=texts[number][:30]
+            )
         return encodings
 
     def _from_logits(

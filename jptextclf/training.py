@@ -9,24 +9,27 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from jptextclf.batching import micro_batches, random_batches
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
 from jptextclf.devices import autocast, choose_device, choose_precision
-from jptextclf.encodings import Encodings
 from jptextclf.errors import WorkError
-from jptextclf.labels import LabelSchema
 from jptextclf.messages import text
 from jptextclf.model import Classifier, compute_logits, to_device
-from jptextclf.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from jptextclf.encodings import Encodings
+    from jptextclf.progress import Progress
 
 _OVERHEAD = {"cpu": 24, "cuda": 2048}
 """What a micro-batch costs beside its pieces, in pieces."""
@@ -94,7 +97,7 @@ class History:
         return asdict(self)
 
 
-def make_plan(config: TrainConfig, schema: LabelSchema, *, n_texts: int, width: int) -> Plan:
+def make_plan(config: TrainConfig, *, n_texts: int, width: int) -> Plan:
     """Decide what the configuration left open.
 
     :param n_texts: texts to train on
@@ -137,11 +140,15 @@ def fine_tune(
         losses = []
         for batch in random_batches(len(train), batch_size=config.batch_size, seed=config.seed, epoch=number):
             losses.append(stepper.step(batch))
-            progress.advance(1, text("train.note", epoch=number, epochs=plan.epochs, loss=f"{losses[-1]:.3f}"))
+            progress.advance(
+                1, text("train.note", epoch=number, epochs=plan.epochs, loss=f"{losses[-1]:.3f}")
+            )
         logits = compute_logits(
             classifier, validation.encodings, precision=plan.precision, max_tokens=config.max_tokens
         )
-        loss = float(loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)) / len(validation)
+        loss = float(loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)) / len(
+            validation
+        )
         value = measure(logits)
         epochs.append(Epoch(number, float(np.mean(losses)), loss, value, time.monotonic() - started))
         progress.say(
@@ -167,7 +174,9 @@ class Stepper:
     The gradient of a step is that of the mean loss over its batch, whatever the micro-batches.
     """
 
-    def __init__(self, classifier: Classifier, train: LabelledTexts, *, plan: Plan, config: TrainConfig) -> None:
+    def __init__(
+        self, classifier: Classifier, train: LabelledTexts, *, plan: Plan, config: TrainConfig
+    ) -> None:
         # Dropout draws from here; the head was drawn before.
         torch.manual_seed(config.seed)
         self.classifier = classifier.to(plan.device).train()
@@ -221,7 +230,7 @@ class Stepper:
             with autocast(device, self.plan.precision):
                 logits = self.classifier(*to_device(self.train.encodings.select(texts), device))
             loss = loss_sum(logits, self.targets[torch.from_numpy(texts)], self.weights) / len(batch)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return float(total)
 
@@ -236,7 +245,9 @@ def loss_sum(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
     if targets.ndim == 1:
         losses = nn.functional.cross_entropy(logits, targets, reduction="none")
         return (losses if weights is None else losses * weights[targets]).sum()
-    losses = nn.functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="none")
+    losses = nn.functional.binary_cross_entropy_with_logits(
+        logits, targets, pos_weight=weights, reduction="none"
+    )
     return losses.mean(dim=1).sum()
 
 
@@ -255,7 +266,9 @@ def label_weights(targets: Tensor, n_labels: int, kind: str) -> Tensor | None:
         return ((len(targets) - positive) / positive).clamp(min=1 / len(targets))
     counts = torch.bincount(targets, minlength=n_labels).float()
     present = counts > 0
-    return torch.where(present, len(targets) / (present.sum() * counts.clamp(min=1)), torch.zeros_like(counts))
+    return torch.where(
+        present, len(targets) / (present.sum() * counts.clamp(min=1)), torch.zeros_like(counts)
+    )
 
 
 def parameter_groups(classifier: Classifier, weight_decay: float) -> list[dict[str, Any]]:

@@ -79,23 +79,38 @@ def tiny_unigram_encoder(tmp_path_factory):
 def make_tiny_encoder(directory, *, unigram=False, architecture="bert", width=32, seed=0):
     """Write an encoder with random weights as the Hub lays it out; returns its directory."""
     import torch
-    from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
+    from transformers import (
+        BertConfig,
+        BertModel,
+        DistilBertConfig,
+        DistilBertModel,
+        RobertaConfig,
+        RobertaModel,
+    )
 
     tokenizer, special = _unigram_tokenizer() if unigram else _wordpiece_tokenizer()
     tokenizer.save(str(directory / "tokenizer.json"))
-    names = dict(zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), special, strict=True))
+    names = dict(
+        zip(("unk_token", "cls_token", "sep_token", "pad_token", "mask_token"), special, strict=True)
+    )
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 128, **names}
     (directory / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    sizes = {"vocab_size": tokenizer.get_vocab_size(), "pad_token_id": tokenizer.token_to_id(names["pad_token"])}
+    sizes = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "pad_token_id": tokenizer.token_to_id(names["pad_token"]),
+    }
     torch.manual_seed(seed)
     if architecture == "distilbert":
         network = DistilBertModel(
-            DistilBertConfig(dim=width, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128, **sizes)
+            DistilBertConfig(
+                dim=width, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128, **sizes
+            )
         )
     else:
-        config_class, model_class = {"bert": (BertConfig, BertModel), "roberta": (RobertaConfig, RobertaModel)}[
-            architecture
-        ]
+        config_class, model_class = {
+            "bert": (BertConfig, BertModel),
+            "roberta": (RobertaConfig, RobertaModel),
+        }[architecture]
         network = model_class(
             config_class(
                 hidden_size=width, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
@@ -107,7 +122,10 @@ def make_tiny_encoder(directory, *, unigram=False, architecture="bert", width=32
 
 
 def _characters():
-    text = "".join(text for text, _ in REVIEWS) + "0123456789abcdefghijklmnopqrstuvwxyz!?.,-[]<>/😀𠮷株式会社ガギ"
+    text = (
+        "".join(text for text, _ in REVIEWS)
+        + "0123456789abcdefghijklmnopqrstuvwxyz!?.,-[]<>/😀𠮷株式会社ガギ"
+    )
     return sorted(set(text))
 
 
@@ -115,8 +133,18 @@ def _wordpiece_tokenizer():
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_characters(), *(f"##{one}" for one in _characters())]
-    tokenizer = Tokenizer(models.WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *_characters(),
+        *(f"##{one}" for one in _characters()),
+    ]
+    tokenizer = Tokenizer(
+        models.WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]")
+    )
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.add_special_tokens(special)
@@ -148,7 +176,9 @@ def examples(reviews):
     """The reviews as examples."""
     from jptextclf.data.examples import Examples
 
-    return Examples([text for text, _ in reviews], [(label,) for _, label in reviews], list(range(1, len(reviews) + 1)))
+    return Examples(
+        [text for text, _ in reviews], [(label,) for _, label in reviews], list(range(1, len(reviews) + 1))
+    )
 
 
 @pytest.fixture
@@ -163,3 +193,35 @@ def classifier_of(tiny_encoder):
         return build_classifier(files, schema, seed=seed), open_adapter(files.directory)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def reviews_csv(tmp_path_factory, reviews):
+    """The reviews, three times over, as a spreadsheet program of Japan exports them."""
+    path = tmp_path_factory.mktemp("data") / "reviews.csv"
+    rows = [f"{number},{text}{'！' * time},{label}" for time in range(3) for number, (text, label) in enumerate(reviews)]
+    path.write_bytes(("番号,本文,ラベル\r\n" + "\r\n".join(rows) + "\r\n").encode("cp932"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, tiny_encoder, reviews_csv):
+    """A run that really learned the reviews; do not change it, copy it.
+
+    It is validated on its own training texts: random weights learn by heart and do not generalise.
+    """
+    from jptextclf import train
+
+    return train(
+        reviews_csv, validation=reviews_csv, model=str(tiny_encoder), out=tmp_path_factory.mktemp("runs") / "レビュー 1", epochs=40,
+        learning_rate=2e-3, batch_size=8, max_length=64, patience=None, device="cpu", precision="float32", data_origin="own",
+        personal_information="none-confirmed",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def run_copy(trained, tmp_path):
+    """The trained run's directory, to be damaged."""
+    import shutil
+
+    return shutil.copytree(trained.path, tmp_path / "run")

@@ -87,7 +87,9 @@ def test_offsets_cover_marks_that_merge_with_the_character_before(text):
     assert {position for position, one in enumerate(text) if not one.isspace()} <= covered
 
 
-@pytest.mark.parametrize("spelled", ["[SEP]", "[CLS]", "[MASK]", "[PAD]", "<s>", "</s>", "<mask>", "<pad>", " <mask> x"])
+@pytest.mark.parametrize(
+    "spelled", ["[SEP]", "[CLS]", "[MASK]", "[PAD]", "<s>", "</s>", "<mask>", "<pad>", " <mask> x"]
+)
 def test_no_text_injects_a_special_token(adapter, spelled):
     encodings = adapter.encode([f"良い{spelled}です"], max_length=64, offsets=True)
     assert not special_ids(adapter) & set(encodings.row(0)[1:-1].tolist())
@@ -107,9 +109,10 @@ def test_ids_equal_the_reference_tokenizer(adapter, directory, reviews):
 
 
 def test_a_lone_surrogate_is_a_replacement_character(adapter):
-    assert adapter.encode(["良\ud800い"], max_length=9).input_ids.tolist() == adapter.encode(
-        ["良\ufffdい"], max_length=9
-    ).input_ids.tolist()
+    assert (
+        adapter.encode(["良\ud800い"], max_length=9).input_ids.tolist()
+        == adapter.encode(["良\ufffdい"], max_length=9).input_ids.tolist()
+    )
 
 
 def test_what_is_cut_is_marked(adapter):
@@ -133,7 +136,9 @@ def test_a_length_without_room_is_an_error(adapter):
         adapter.encode(["a"], max_length=2)
 
 
-@pytest.mark.parametrize("text", ["あ" * 1_000_000, "朝食 " * 300_000, " " * 1_000_000, "😀" * 1_000_000, "[SEP]" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["あ" * 1_000_000, "朝食 " * 300_000, " " * 1_000_000, "😀" * 1_000_000, "[SEP]" * 100_000]
+)
 def test_a_million_characters_are_cut_without_a_crash(adapter, text):
     encodings = adapter.encode([text], max_length=512)
     assert encodings.lengths[0] <= 512
@@ -141,9 +146,10 @@ def test_a_million_characters_are_cut_without_a_crash(adapter, text):
 
 def test_a_long_text_gives_the_pieces_of_the_whole(adapter):
     text = "朝食がとても美味しかったです。" * 3000
-    assert adapter.encode([text], max_length=512).row(0)[:-1].tolist() == adapter.encode(
-        [text], max_length=10**6
-    ).row(0)[:511].tolist()
+    assert (
+        adapter.encode([text], max_length=512).row(0)[:-1].tolist()
+        == adapter.encode([text], max_length=10**6).row(0)[:511].tolist()
+    )
 
 
 def test_pickling_and_threads_give_the_same_rows(adapter, reviews):
@@ -174,7 +180,9 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_the_explanation_names_words_pieces_and_characters(adapter):
     explanation = adapter.explain("朝食です")
-    assert len(explanation.pieces) == len(explanation.ids) == len(explanation.mask) == len(explanation.offsets)
+    assert (
+        len(explanation.pieces) == len(explanation.ids) == len(explanation.mask) == len(explanation.offsets)
+    )
     assert "".join(explanation.words).replace("▁", "") == "朝食です"
     spans = [explanation.text[start:end] for start, end in explanation.offsets if end > start]
     assert unicodedata.normalize("NFKC", "".join(dict.fromkeys(spans)))
@@ -187,7 +195,9 @@ def test_saved_files_give_equal_ids_in_plain_transformers(adapter, tmp_path, rev
     stock = AutoTokenizer.from_pretrained(str(tmp_path))
     texts = [text for text, _ in reviews]
     ours = adapter.encode(texts, max_length=20)
-    assert stock(texts, truncation=True)["input_ids"] == [ours.row(number).tolist() for number in range(len(texts))]
+    assert stock(texts, truncation=True)["input_ids"] == [
+        ours.row(number).tolist() for number in range(len(texts))
+    ]
     again = open_adapter(tmp_path, name=adapter.name)
     assert again.encode(texts, max_length=20).input_ids.tolist() == ours.input_ids.tolist()
 

@@ -65,7 +65,9 @@ def test_every_module_has_a_row():
     assert {row_of(path) for path in MODULES} <= set(ROWS)
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if ROWS[row_of(path)] < 5], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if ROWS[row_of(path)] < 5], ids=lambda path: path.name
+)
 def test_the_lower_rows_import_nothing_heavy_at_the_top(path):
     assert not {name.split(".")[0] for name in imports_of(path, top_only=True)} & HEAVY
 
@@ -94,5 +96,12 @@ print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
 def test_nothing_unpickles_or_trusts_remote_code():
     for path in MODULES:
         text = path.read_text(encoding="utf-8")
-        for word in ("pickle.load", "torch.load", "trust_remote_code=True", "joblib", "shell=True", "verify=False"):
+        for word in (
+            "pickle.load",
+            "torch.load",
+            "trust_remote_code=True",
+            "joblib",
+            "shell=True",
+            "verify=False",
+        ):
             assert word not in text, f"{path.name}: {word}"

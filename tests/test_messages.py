@@ -24,7 +24,9 @@ def test_both_languages_have_the_same_keys():
 
 def test_both_languages_name_the_same_fields():
     japanese, english = messages.keys("ja"), messages.keys("en")
-    different = {key: (japanese[key], english[key]) for key in english if fields(japanese[key]) != fields(english[key])}
+    different = {
+        key: (japanese[key], english[key]) for key in english if fields(japanese[key]) != fields(english[key])
+    }
     assert not different
 
 
@@ -32,7 +34,9 @@ def test_japanese_sentences_are_japanese():
     ascii_only = {
         key: sentence
         for key, sentence in messages.keys("ja").items()
-        if key.endswith((".message", ".hint")) and re.search("[a-z]", words := re.sub(r"{.*?}", "", sentence)) and words.isascii()
+        if key.endswith((".message", ".hint"))
+        and re.search("[a-z]", words := re.sub(r"{.*?}", "", sentence))
+        and words.isascii()
     }
     assert not ascii_only
 
@@ -60,9 +64,7 @@ def test_every_code_in_the_catalogue_is_raised_somewhere():
 def test_every_sentence_asked_for_by_a_literal_key_exists():
     known = set(messages.keys("en"))
     asked = {
-        key
-        for text in SOURCE.values()
-        for key in re.findall(r"\btext\(\s*\"([a-z_]+\.[a-z0-9_]+)\"", text)
+        key for text in SOURCE.values() for key in re.findall(r"\btext\(\s*\"([a-z_]+\.[a-z0-9_]+)\"", text)
     }
     assert asked
     assert asked <= known
@@ -112,7 +114,9 @@ def test_listing_counts_what_it_leaves_out():
     assert messages.listing(range(12), 3) == "0, 1, 2, and 9 more"
 
 
-@pytest.mark.parametrize(("word", "known", "expected"), [("labl", ["label", "text"], "label"), ("ラベり", ["ラベル"], "ラベル")])
+@pytest.mark.parametrize(
+    ("word", "known", "expected"), [("labl", ["label", "text"], "label"), ("ラベり", ["ラベル"], "ラベル")]
+)
 def test_close_names_are_suggested(word, known, expected):
     assert expected in messages.did_you_mean(word, known)
 

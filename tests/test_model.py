@@ -49,7 +49,9 @@ def test_padding_keeps_every_piece_in_its_row():
 
 def test_changing_one_text_changes_no_other_texts_logits(classifier_of):
     classifier, adapter = classifier_of(SCHEMA)
-    first = compute_logits(classifier, adapter.encode(["良い", "悪い部屋です"], max_length=16), max_tokens=999)
+    first = compute_logits(
+        classifier, adapter.encode(["良い", "悪い部屋です"], max_length=16), max_tokens=999
+    )
     second = compute_logits(classifier, adapter.encode(["良い", "静かな宿"], max_length=16), max_tokens=999)
     np.testing.assert_allclose(first[0], second[0], atol=1e-6)
     assert abs(first[1] - second[1]).max() > 1e-5

@@ -1,5 +1,7 @@
 """One optimizer step is the mean gradient of its batch, however it is computed; the best epoch is kept."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -25,12 +27,16 @@ MULTI = LabelSchema(("悪い", "良い", "部屋"), "multilabel")
 
 def labelled(adapter, reviews, schema=BINARY):
     texts = [text for text, _ in reviews]
-    labels = [(label, "部屋") if schema.is_multilabel and "部屋" in text else (label,) for text, label in reviews]
+    labels = [
+        (label, "部屋") if schema.is_multilabel and "部屋" in text else (label,) for text, label in reviews
+    ]
     return LabelledTexts(adapter.encode(texts, max_length=64), schema.encode(labels))
 
 
 def config_of(**settings):
-    return TrainConfig.from_options({"device": "cpu", "precision": "float32", "batch_size": 8, "epochs": 3, **settings})
+    return TrainConfig.from_options(
+        {"device": "cpu", "precision": "float32", "batch_size": 8, "epochs": 3, **settings}
+    )
 
 
 def without_dropout(classifier):
@@ -42,10 +48,12 @@ def without_dropout(classifier):
 
 def gradients_of_one_step(classifier, data, config):
     without_dropout(classifier)
-    plan = make_plan(config, BINARY, n_texts=len(data), width=32)
+    plan = make_plan(config, n_texts=len(data), width=32)
     stepper = Stepper(classifier, data, plan=plan, config=config)
     loss = stepper.accumulate(np.arange(len(data)))
-    return loss, {name: one.grad.clone() for name, one in classifier.named_parameters() if one.grad is not None}
+    return loss, {
+        name: one.grad.clone() for name, one in classifier.named_parameters() if one.grad is not None
+    }
 
 
 @pytest.mark.parametrize("schema", [BINARY, MULTI], ids=["binary", "multilabel"])
@@ -83,7 +91,7 @@ def test_the_gradient_equals_that_of_the_stock_padded_batch(classifier_of, revie
 def train(classifier, adapter, reviews, schema=BINARY, progress=None, **settings):
     data = labelled(adapter, reviews, schema)
     config = config_of(**settings)
-    plan = make_plan(config, schema, n_texts=len(data), width=32)
+    plan = make_plan(config, n_texts=len(data), width=32)
 
     def measure(logits):
         guesses = logits >= 0 if schema.is_multilabel else logits.argmax(axis=1)
@@ -122,7 +130,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(classifier_of, review
         seen.append({name: one.clone() for name, one in classifier.state_dict().items()})
         return next(values)
 
-    plan = make_plan(config, BINARY, n_texts=len(data), width=32)
+    plan = make_plan(config, n_texts=len(data), width=32)
     history = fine_tune(classifier, data, data, plan=plan, config=config, measure=measure, progress=Silent())
     assert history.best_epoch == 2
     assert history.stopped_early
@@ -134,7 +142,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(classifier_of, reviews):
     classifier, adapter = classifier_of(BINARY)
     with torch.no_grad():
         classifier.network.classifier.weight.fill_(float("inf"))
-    with pytest.raises(WorkError, match="JPT-W010.*step 1"):
+    with pytest.raises(WorkError, match=r"JPT-W010.*step 1"):
         train(classifier, adapter, reviews)
 
 
@@ -177,8 +185,8 @@ def test_the_schedule_rises_then_falls_to_zero():
     assert max(values) == values[10] == 1.0
     assert values[100] == 0.0
     assert values[0] > 0
-    assert all(a < b for a, b in zip(values[:10], values[1:11], strict=True))
-    assert all(a > b for a, b in zip(values[10:100], values[11:], strict=True))
+    assert all(a < b for a, b in itertools.pairwise(values[:11]))
+    assert all(a > b for a, b in itertools.pairwise(values[10:]))
 
 
 def test_vectors_do_not_decay(classifier_of):

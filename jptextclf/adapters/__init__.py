@@ -6,10 +6,13 @@ knows how a text becomes ids.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jptextclf.adapters._contract import Explanation, TokenizerAdapter, TokenizerInfo
 from jptextclf.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["ADAPTERS", "Explanation", "TokenizerAdapter", "TokenizerInfo", "open_adapter"]
 

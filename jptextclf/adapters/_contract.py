@@ -6,12 +6,14 @@ It does not know how many positions the encoder has. Implementations are the pub
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from jptextclf.encodings import Encodings
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jptextclf.encodings import Encodings
 
 
 @dataclass(frozen=True)

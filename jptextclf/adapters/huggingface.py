@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jptextclf.adapters._contract import Explanation, TokenizerAdapter, TokenizerInfo
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Marks that normalisation merges into the character before them; the library leaves them out of every span.
@@ -45,13 +48,17 @@ class HuggingFaceAdapter(TokenizerAdapter):
         # The tokenizers library then leaves special tokens that a text spells out to the model.
         self._tokenizer.encode_special_tokens = True
         self._special_ids = {
-            role: number for role in _ROLES if (number := getattr(stock, f"{role}_token_id", None)) is not None
+            role: number
+            for role in _ROLES
+            if (number := getattr(stock, f"{role}_token_id", None)) is not None
         }
         self._control_ids = np.array(
             sorted(set(stock.all_special_ids) - {self._special_ids.get("unk")}), dtype=np.int32
         )
         self._unknown_id = self._special_ids.get("unk", -1)
-        self._config = {key: _plain(stock.init_kwargs[key]) for key in _KEPT_IN_CONFIG if key in stock.init_kwargs}
+        self._config = {
+            key: _plain(stock.init_kwargs[key]) for key in _KEPT_IN_CONFIG if key in stock.init_kwargs
+        }
         # transformers writes 1e30 where a configuration names no limit.
         self._model_max_length = int(stock.model_max_length) if stock.model_max_length < 10**9 else None
         self._frame = self._find_frame()
@@ -72,19 +79,21 @@ class HuggingFaceAdapter(TokenizerAdapter):
                 spans[number] = np.array(safe.offsets, dtype=np.int32).reshape(-1, 2)
         for number, row in enumerate(spans):
             _cover_marks(readable[number], row)
-        return _ragged(ids, spans, room=room, prefix=prefix, suffix=suffix, unknown=self._unknown_id, offsets=offsets)
+        return _ragged(
+            ids, spans, room=room, prefix=prefix, suffix=suffix, unknown=self._unknown_id, offsets=offsets
+        )
 
     def explain(self, text: str) -> Explanation:
         row = self.encode([text], max_length=10**9, offsets=True)
-        assert row.offsets is not None  # asked for on the line above
         ids = tuple(int(number) for number in row.input_ids)
+        spans = [] if row.offsets is None else row.offsets.tolist()
         return Explanation(
             text=text,
             words=self._words(_readable(text, 0)),
             pieces=tuple(self._tokenizer.id_to_token(number) for number in ids),
             ids=ids,
             mask=(1,) * len(ids),
-            offsets=tuple((int(start), int(end)) for start, end in row.offsets),
+            offsets=tuple((start, end) for start, end in spans),
         )
 
     def info(self) -> TokenizerInfo:
@@ -232,7 +241,9 @@ def _ragged(
         row_splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         truncated=full > room,
         unknown=np.array([np.count_nonzero(row[:room] == unknown) for row in ids], dtype=np.int32),
-        offsets=(np.concatenate(frame_spans) if frame_spans else np.zeros((0, 2), np.int32)) if offsets else None,
+        offsets=(np.concatenate(frame_spans) if frame_spans else np.zeros((0, 2), np.int32))
+        if offsets
+        else None,
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -14,13 +13,21 @@ from jptextclf import __version__
 from jptextclf.cli._command import Group, Option
 from jptextclf.messages import text
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 __all__ = ["cli", "main"]
 
 
-@click.group("cli", cls=Group, package="jptextclf.cli.commands", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "cli",
+    cls=Group,
+    package="jptextclf.cli.commands",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="jptextclf", cls=Option)
 def cli() -> None:
-    """jptextclf"""
+    pass
 
 
 def main() -> NoReturn:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -16,6 +17,8 @@ from jptextclf import messages
 from jptextclf.errors import JptextclfError
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.registry import Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Option(click.Option):
@@ -29,7 +32,7 @@ class Option(click.Option):
         return record and (record[0], record[1].replace("[default: ", f"[{text('cli.default')}: "))
 
 
-def option(*names: str, **settings: Any) -> Any:
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """``click.option`` with its help from the catalogue."""
     return click.option(*names, cls=Option, **settings)
 
@@ -39,11 +42,9 @@ class _Speaking(click.Command):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        languages = click.Choice(["auto", *messages.LANGUAGES])
         self.params.append(
-            Option(
-                ["--lang"], type=click.Choice(["auto", *messages.LANGUAGES]), is_eager=True, expose_value=False,
-                callback=_set_language,
-            )  # fmt: skip
+            Option(["--lang"], type=languages, is_eager=True, expose_value=False, callback=_set_language)
         )
 
     def get_short_help_str(self, limit: int = 45) -> str:
@@ -61,6 +62,7 @@ class _Speaking(click.Command):
         formatter.write_usage(ctx.command_path, pieces, prefix=text("cli.usage") + " ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         formatter.write_paragraph()
         with formatter.indentation():
             # Lines are kept: examples are commands to copy.
@@ -90,7 +92,9 @@ class Group(_Speaking, click.Group):
 
     def __init__(self, *args: Any, package: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.found: Registry[click.Command] | None = Registry("command", package, "COMMAND") if package else None
+        self.found: Registry[click.Command] | None = (
+            Registry("command", package, "COMMAND") if package else None
+        )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return self.found.names() if self.found else super().list_commands(ctx)
@@ -112,7 +116,9 @@ class Group(_Speaking, click.Group):
         super().format_options(ctx, formatter)
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section(text("cli.commands")):
-            formatter.write_dl([(name, one.get_short_help_str()) for name, one in commands if one is not None])
+            formatter.write_dl(
+                [(name, one.get_short_help_str()) for name, one in commands if one is not None]
+            )
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a command line; every way out has its status.
@@ -157,21 +163,23 @@ def _set_language(ctx: click.Context, param: click.Parameter, value: str | None)
 
 def _show_usage_error(error: click.UsageError) -> None:
     """Click's own usage errors in the language of the user."""
-    name = error.param.get_error_hint(error.ctx).strip("'") if getattr(error, "param", None) and error.ctx else ""  # type: ignore[attr-defined]
     if isinstance(error, click.NoSuchOption):
-        known = [opt for one in (error.ctx.command.params if error.ctx else []) for opt in one.opts]
-        sentence = text("U091.message", name=error.option_name, hint=did_you_mean(error.option_name, known))
+        known = [name for one in (error.ctx.command.params if error.ctx else []) for name in one.opts]
+        code, fields = "U091", {"name": error.option_name, "hint": did_you_mean(error.option_name, known)}
     elif isinstance(error, click.MissingParameter):
-        sentence = text("U092.message", name=name)
+        code, fields = "U092", {"name": _shown_name(error)}
     elif isinstance(error, click.BadParameter):
-        sentence = text("U093.message", name=name, problem=_bad_value(error))
+        code, fields = "U093", {"name": _shown_name(error), "problem": _bad_value(error)}
     else:
-        sentence = text("U094.message", problem=error.format_message())
-    code = "JPT-" + {click.NoSuchOption: "U091", click.MissingParameter: "U092"}.get(
-        type(error), "U093" if isinstance(error, click.BadParameter) else "U094"
-    )
+        code, fields = "U094", {"problem": error.format_message()}
     command = error.ctx.command_path if error.ctx else "jptextclf"
-    click.echo(f"{code} {sentence}\n  {text('cli.see_help', command=command)}", err=True)
+    sentence = text(f"{code}.message", **fields)
+    click.echo(f"JPT-{code} {sentence}\n  {text('cli.see_help', command=command)}", err=True)
+
+
+def _shown_name(error: click.BadParameter) -> str:
+    hint = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
+    return str(hint).strip("'")
 
 
 def _bad_value(error: click.BadParameter) -> str:

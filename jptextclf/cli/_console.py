@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,8 @@ import click
 from jptextclf.messages import text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -84,7 +85,14 @@ class Talk:
             self._shown = now
             left = (now - self._started) / max(self._done, 1) * (self._total - self._done)
             say(
-                text("cli.progress", phase=self._phase, done=self._done, total=self._total, left=f"{left:.0f}", note=note)
+                text(
+                    "cli.progress",
+                    phase=self._phase,
+                    done=self._done,
+                    total=self._total,
+                    left=f"{left:.0f}",
+                    note=note,
+                )
             )
 
     def end(self) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from jptextclf.cli._command import option
-
-F = TypeVar("F", bound=Callable[..., Any])
+from jptextclf.cli._command import F, option
 
 json_option = option("--json", "as_json", is_flag=True)
 quiet_option = option("--quiet", "-q", is_flag=True)
@@ -81,8 +78,11 @@ def settings_options(function: F) -> F:
     ]
     added = [option("--model", show_default="builtin"), option("--device", show_default="auto")]
     added += [option(name, type=kind, show_default=default) for name, kind, default in numbers]
-    added += [option(name, type=click.Choice(known), show_default=default) for name, known, default in choices]
-    names = [field.removeprefix("--").replace("-", "_") for field, *_ in [("--model",), ("--device",), *numbers, *choices]]
+    added += [
+        option(name, type=click.Choice(known), show_default=default) for name, known, default in choices
+    ]
+    given = ["--model", "--device", *(name for name, *_ in numbers), *(name for name, *_ in choices)]
+    names = [name.removeprefix("--").replace("-", "_") for name in given]
 
     @wraps(function)
     def gathered(**options: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from jptextclf.errors import ConfigError
 
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from license_expression import Licensing
 
 Role = Literal[
-    "base_model", "training_data", "evaluation_data", "tokenizer", "dictionary", "teacher", "adapter", "software"
+    "base_model",
+    "training_data",
+    "evaluation_data",
+    "tokenizer",
+    "dictionary",
+    "teacher",
+    "adapter",
+    "software",
 ]
 Relation = Literal[
     "fine-tuned-from", "features-from", "merged-with", "distilled-from", "adapter-of",
@@ -127,4 +134,4 @@ class Component:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Component:
         evidence = tuple(Evidence(**one) for one in record.get("evidence", ()))
-        return cls(**{**cast("dict[str, Any]", record), "evidence": evidence})
+        return cls(**{**record, "evidence": evidence})

@@ -42,7 +42,8 @@ def software_components(packages: tuple[str, ...] = TRAINING_PACKAGES) -> list[C
 def _declared(package: Distribution) -> tuple[str, str]:
     """The licence that a package's metadata declare, and the line that says so."""
     lines: list[tuple[str, str]] = [
-        (f"License-Expression: {value}", value) for value in package.metadata.get_all("License-Expression") or []
+        (f"License-Expression: {value}", value)
+        for value in package.metadata.get_all("License-Expression") or []
     ]
     lines += [
         (f"Classifier: {value}", _CLASSIFIERS[value])

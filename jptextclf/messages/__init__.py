@@ -11,9 +11,12 @@ import difflib
 import locale
 import os
 import tomllib
-from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LANGUAGES = ("ja", "en")
 
@@ -84,7 +87,7 @@ def _from_environment() -> str:
     return "ja" if (locale.getlocale()[0] or "").lower().startswith("ja") else "en"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _catalogue(name: str) -> dict[str, str]:
     flat: dict[str, str] = {}
     for file in sorted((resources.files(__name__) / name).iterdir(), key=lambda path: path.name):

@@ -39,7 +39,12 @@ def corpora_list(*, as_json: bool) -> None:
     print_table(
         [text(f"cli.column_{name}") for name in ("name", "title", "license", "state")],
         [
-            [card.name, str(card.title), card.license.expression or unknown, text(f"corpora.state_{card.state}")]
+            [
+                card.name,
+                str(card.title),
+                card.license.expression or unknown,
+                text(f"corpora.state_{card.state}"),
+            ]
             for card in cards
         ],
         numbers_from=4,
@@ -54,7 +59,13 @@ def corpora_show(*, name: str, as_json: bool) -> None:
 
     facts = describe(load_card(name))
     if as_json:
-        print_json({"schema_version": 1, "name": name, "facts": [{"field": key, "value": value} for key, value in facts]})
+        print_json(
+            {
+                "schema_version": 1,
+                "name": name,
+                "facts": [{"field": key, "value": value} for key, value in facts],
+            }
+        )
         return
     for key, value in facts:
         click.echo(f"{key}: {value}")

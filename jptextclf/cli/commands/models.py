@@ -26,7 +26,10 @@ def models_list(*, as_json: bool) -> None:
         return
     print_table(
         [text(f"cli.column_{name}") for name in ("name", "kind", "revision", "license")],
-        [[one.name, text(f"cli.kind_{one.kind}"), one.revision or "-", one.component.license] for one in known],
+        [
+            [one.name, text(f"cli.kind_{one.kind}"), one.revision or "-", one.component.license]
+            for one in known
+        ],
         numbers_from=4,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,11 @@ from jptextclf.cli._options import (
     text_column_option,
 )
 from jptextclf.errors import ConfigError
-from jptextclf.messages import listing, text
+from jptextclf.messages import text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jptextclf.api import Run
     from jptextclf.prediction import Prediction
 
@@ -61,8 +62,8 @@ def predict(
         done = api.predict_file(
             opened, input_path, output_path, on_too_long=on_too_long, progress=Talk(quiet=quiet), **options
         )
-        if done.unmappable:
-            say(text("predict.unmappable", n=done.unmappable, encoding=options["encoding"], rows=listing(done.unmappable_rows)))
+        for note in done.notes:
+            say(text("cli.warning", sentence=note))
         say(text("predict.done", n=done.read, path=done.output, truncated=done.truncated, empty=done.empty))
         if as_json:
             print_json(done.to_json())
@@ -88,14 +89,25 @@ def _check_use(texts: Sequence[str], input_path: Path | None, output_path: Path 
 def _show(texts: Sequence[str], prediction: Prediction) -> None:
     rows = []
     for one, labels, row, cut, empty in zip(
-        texts, prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
+        texts,
+        prediction.labels,
+        prediction.probabilities,
+        prediction.truncated,
+        prediction.empty,
+        strict=True,
     ):
         flags = [text("predict.flag_truncated")] * bool(cut) + [text("predict.flag_empty")] * bool(empty)
         names = list(prediction.schema.names)
         values = " ".join(f"{row[names.index(name)]:.3f}" for name in labels)
         short = one if len(one) <= 60 else one[:59] + "…"
-        rows.append([" ".join(short.split()), " | ".join(labels) or text("words.none"), values, " ".join(flags)])
-    print_table([text(f"predict.column_{name}") for name in ("text", "label", "probability", "flags")], rows, numbers_from=2)
+        rows.append(
+            [" ".join(short.split()), " | ".join(labels) or text("words.none"), values, " ".join(flags)]
+        )
+    print_table(
+        [text(f"predict.column_{name}") for name in ("text", "label", "probability", "flags")],
+        rows,
+        numbers_from=2,
+    )
 
 
 def _stream(run: Run, *, as_json: bool, on_too_long: Any) -> None:

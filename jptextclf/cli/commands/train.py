@@ -9,7 +9,13 @@ import click
 
 from jptextclf.cli._command import Command, option
 from jptextclf.cli._console import Talk, print_json, print_table, say
-from jptextclf.cli._options import json_option, origin_options, quiet_option, reading_options, settings_options
+from jptextclf.cli._options import (
+    json_option,
+    origin_options,
+    quiet_option,
+    reading_options,
+    settings_options,
+)
 from jptextclf.messages import text
 
 if TYPE_CHECKING:
@@ -57,7 +63,11 @@ def _show_plan(plan: DryRun) -> None:
 
     prepared, preview = plan.prepared, plan.preview
     settings = {**prepared.config.to_json(), **prepared.plan.to_json(), "task": prepared.schema.task}
-    print_table([text("plan.setting"), text("plan.value")], [[name, str(value)] for name, value in settings.items()], numbers_from=2)
+    print_table(
+        [text("plan.setting"), text("plan.value")],
+        [[name, str(value)] for name, value in settings.items()],
+        numbers_from=2,
+    )
     lines = {
         "labels": listing(prepared.schema.names, 20),
         "splits": listing(f"{name} {len(examples):,}" for name, examples in prepared.splits.items()),

@@ -1,0 +1,205 @@
+"""Training, predicting and evaluating from files, as the command line does it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import jptextclf
+from jptextclf import DryRun, load, predict_file, train
+from jptextclf.errors import ConfigError, DataError, SetupError
+
+
+def settings(tiny_encoder, **more):
+    return {"model": str(tiny_encoder), "epochs": 1, "max_length": 64, "device": "cpu", "precision": "float32", **more}
+
+
+def test_a_run_learns_and_predicts(trained, reviews):
+    prediction = trained.predict([text for text, _ in reviews])
+    right = np.mean([names == (label,) for names, (_, label) in zip(prediction.labels, reviews, strict=True)])
+    assert right >= 0.9
+    assert prediction.probabilities.sum(axis=1) == pytest.approx(np.ones(len(reviews)), abs=1e-5)
+
+
+def test_a_run_records_settings_scores_baselines_data_and_versions(trained):
+    record = json.loads((trained.path / "jptextclf.json").read_text(encoding="utf-8"))
+    assert record["plan"]["epochs"] == 40
+    assert {"majority", "ngrams", "encoder"} == {row["name"] for row in record["baselines"]["systems"]}
+    assert record["data"]["files"][0]["encoding"]["name"] == "cp932"
+    assert record["data"]["text_columns"] == ["本文"]
+    assert {"python", "torch", "transformers"} <= set(record["versions"])
+    assert {"tokenize", "train", "evaluate", "baselines"} <= set(record["seconds"])
+    assert record["held_out"] is False
+    assert 0 <= trained.scores["validation"]["scores"]["accuracy"] <= 1
+
+
+def test_the_same_seed_and_rows_give_the_same_model_whatever_the_encoding(tmp_path, tiny_encoder, reviews_csv):
+    text = reviews_csv.read_bytes().decode("cp932")
+    digests = set()
+    for name in ("utf-8", "utf-8-sig", "cp932", "euc_jp", "utf-16"):
+        path = tmp_path / f"{name}.csv"
+        path.write_bytes(text.encode(name))
+        run = train(path, out=tmp_path / f"run-{name}", seed=7, **settings(tiny_encoder))
+        manifest = json.loads((run.path / "MANIFEST.json").read_text(encoding="utf-8"))
+        digests.add(manifest["files"]["model.safetensors"]["sha256"])
+    assert len(digests) == 1
+
+
+def test_another_seed_gives_another_model(tmp_path, tiny_encoder, reviews_csv):
+    models = [
+        (train(reviews_csv, out=tmp_path / str(seed), seed=seed, **settings(tiny_encoder)).path / "model.safetensors")
+        for seed in (1, 2)
+    ]
+    assert models[0].read_bytes() != models[1].read_bytes()
+
+
+def test_a_dry_run_measures_and_writes_nothing(tmp_path, tiny_encoder, reviews_csv, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = train(reviews_csv, dry_run=True, **settings(tiny_encoder, epochs=5))
+    assert isinstance(plan, DryRun)
+    assert plan.preview.steps == plan.prepared.plan.total_steps == 5 * 3
+    assert plan.preview.total_seconds > 0
+    assert json.loads(json.dumps(plan.to_json()))["labels"]["names"] == ["悪い", "良い"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unnamed_run_takes_the_first_free_directory(tmp_path, tiny_encoder, reviews_csv, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = [train(reviews_csv, **settings(tiny_encoder)).path for _ in range(2)]
+    assert [str(path) for path in runs] == ["runs/reviews-1", "runs/reviews-2"]
+
+
+def test_nothing_is_written_when_the_data_are_bad(tmp_path, tiny_encoder):
+    (tmp_path / "one.csv").write_text("text,label\na,x\nb,x\n", encoding="utf-8")
+    with pytest.raises(DataError):
+        train(tmp_path / "one.csv", out=tmp_path / "run", **settings(tiny_encoder))
+    assert [path.name for path in tmp_path.iterdir()] == ["one.csv"]
+
+
+def test_an_existing_place_is_refused_before_any_work(tmp_path, reviews_csv, tiny_encoder):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="JPT-U024"):
+        train(reviews_csv, out=tmp_path, **settings(tiny_encoder))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_length_beyond_the_encoder_is_refused(tmp_path, reviews_csv, tiny_encoder):
+    with pytest.raises(ConfigError, match="JPT-U023"):
+        train(reviews_csv, out=tmp_path / "run", **settings(tiny_encoder, max_length=129))
+
+
+def test_a_missing_gpu_is_a_setup_error(tmp_path, reviews_csv, tiny_encoder):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SetupError, match="JPT-E043"):
+        train(reviews_csv, out=tmp_path / "run", **settings(tiny_encoder, device="cuda"))
+
+
+def test_a_metric_of_another_task_is_refused(tmp_path, reviews_csv, tiny_encoder):
+    with pytest.raises(ConfigError, match="JPT-U027"):
+        train(reviews_csv, out=tmp_path / "run", **settings(tiny_encoder, metric="subset_accuracy"))
+
+
+def test_many_labels_of_one_text(tmp_path, tiny_encoder, reviews):
+    path = tmp_path / "tags.csv"
+    rows = [f"{text},{label}|部屋" if "部屋" in text else f"{text}," for text, label in reviews]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    run = train(
+        path, validation=path, out=tmp_path / "run", label_separator="|",
+        **settings(tiny_encoder, epochs=60, learning_rate=5e-3, patience=None),
+    )  # fmt: skip
+    assert run.schema.task == "multilabel"
+    assert run.schema.names == ("悪い", "良い", "部屋")
+    found = dict(zip([text for text, _ in reviews], run.predict([text for text, _ in reviews]).labels, strict=True))
+    assert "部屋" in found["部屋が汚くて残念でした。"]
+    assert found["また泊まりたいと思います。"] == ()
+    # The separator is remembered.
+    evaluation = run.evaluate(path)
+    assert evaluation.scores["subset_accuracy"] > 0.8
+    predict_file(run, path, tmp_path / "out.jsonl")
+    line = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8").split("\n")[12])
+    assert line["predicted_label"] == list(found["部屋が汚くて残念でした。"])
+
+
+def test_predicting_a_file_keeps_rows_columns_and_order(trained, reviews_csv, tmp_path):
+    done = predict_file(trained, reviews_csv, tmp_path / "out.csv")
+    data = (tmp_path / "out.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(data.decode("utf-8-sig").splitlines()))
+    source = list(csv.reader(reviews_csv.read_bytes().decode("cp932").splitlines()))
+    assert rows[0] == ["番号", "本文", "ラベル", "predicted_label", "predicted_probability", "truncated", "empty"]
+    assert [row[:3] for row in rows[1:]] == source[1:]
+    assert done.read == len(source) - 1 == len(rows) - 1
+    texts = [row[1] for row in source[1:]]
+    expected = [names[0] for names in trained.predict(texts).labels]
+    assert [row[3] for row in rows[1:]] == expected
+
+
+def test_predictions_of_predictions_get_names_of_their_own(trained, reviews_csv, tmp_path):
+    predict_file(trained, reviews_csv, tmp_path / "once.csv")
+    predict_file(trained, tmp_path / "once.csv", tmp_path / "twice.csv")
+    header = (tmp_path / "twice.csv").read_text(encoding="utf-8-sig").split("\n")[0]
+    assert "predicted_label_2" in header
+
+
+def test_empty_and_long_texts_are_flagged(trained, tmp_path):
+    (tmp_path / "in.csv").write_text("本文\n良い\n　\n" + "良い" * 200 + "\n", encoding="utf-8")
+    done = predict_file(trained, tmp_path / "in.csv", tmp_path / "out.csv")
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [row["truncated"] for row in rows] == ["false", "false", "true"]
+    assert [row["empty"] for row in rows] == ["false", "true", "false"]
+    assert (done.truncated, done.empty) == (1, 1)
+
+
+def test_a_long_text_can_be_an_error_that_leaves_the_old_output(trained, tmp_path):
+    (tmp_path / "in.csv").write_text("本文\n良い\n" + "良い" * 200 + "\n", encoding="utf-8")
+    (tmp_path / "out.csv").write_text("old")
+    with pytest.raises(DataError, match=r"JPT-D042.*2"):
+        predict_file(trained, tmp_path / "in.csv", tmp_path / "out.csv", on_too_long="error")
+    assert (tmp_path / "out.csv").read_text() == "old"
+
+
+def test_evaluating_counts_labels_that_the_model_does_not_know(trained, tmp_path):
+    (tmp_path / "in.csv").write_text("本文,ラベル\n朝食がとても美味しかったです。,良い\n部屋,普通\n", encoding="utf-8")
+    evaluation = trained.evaluate(tmp_path / "in.csv")
+    assert evaluation.n_texts == 1
+    assert evaluation.n_unknown == 1
+    assert evaluation.unknown_labels == {"普通": 1}
+
+
+def test_a_text_alone_and_among_others_has_the_same_probabilities(trained, reviews):
+    texts = [text for text, _ in reviews]
+    together = trained.predict(texts).probabilities
+    for number, text in enumerate(texts):
+        np.testing.assert_allclose(trained.predict([text]).probabilities[0], together[number], atol=1e-5)
+
+
+def test_one_string_is_refused(trained):
+    with pytest.raises(TypeError, match="sequence"):
+        trained.predict("良い")
+
+
+def test_no_texts_give_no_rows(trained):
+    prediction = trained.predict([])
+    assert prediction.probabilities.shape == (0, 2)
+    assert prediction.labels == []
+
+
+def test_a_run_opens_by_its_path(trained):
+    assert load(trained.path).schema == trained.schema
+
+
+def test_the_public_names_are_those_of_the_readme():
+    from pathlib import Path
+
+    for file in ("README.md",):
+        text = (Path(jptextclf.__file__).parents[1] / file).read_text(encoding="utf-8")
+        named = text.split("is the public interface:")[1].split("\n\n")[0].replace("`", "").replace(".", "")
+        assert sorted(word.strip() for word in named.split(",")) == sorted(set(jptextclf.__all__) - {"__version__"})
+    for name in jptextclf.__all__:
+        assert getattr(jptextclf, name) is not None
+    with pytest.raises(AttributeError):
+        jptextclf.nothing  # noqa: B018
