@@ -153,7 +153,7 @@ def train(
     :param validation: file with validation texts; without one a part of the training texts is held out
     :param test: file with test texts, scored once at the end
     :param columns: names of all columns, for files without a header
-    :param text_column: one or several columns, joined with a line feed
+    :param text_column: one or several columns, joined with a space
     :param label_separator: between the labels of one text; makes the task multi-label
     :param data_origin: ``own``, ``customer`` or ``public``, for the licence record
     :param data_license: SPDX expression

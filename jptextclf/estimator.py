@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_TYPES = {"i": "int", "u": "int", "f": "float", "b": "bool"}
+"""Kind of a numpy array of labels -> what its items are."""
 _NOT_SETTINGS = {"device", "data_origin", "data_license", "personal_information", "progress"}
 
 
@@ -164,10 +166,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises ConfigError, WorkError: the place cannot be used
         """
         bundle, predictor = self._fitted()
-        record = {
-            **bundle.record,
-            "label_types": {name: type(one).__name__ for name, one in self._originals.items()},
-        }
+        record = {**bundle.record, "label_type": _TYPES.get(self.classes_.dtype.kind, "str")}
         write_bundle(
             replace(bundle, path=Path(path), record=record),
             predictor.classifier,
@@ -187,8 +186,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             name: value for name, value in bundle.record["config"].items() if name in cls._get_param_names()
         }
         loaded = cls(**{**settings, "device": device})
-        types = bundle.record.get("label_types", {})
-        loaded._originals = {name: _restored(name, types.get(name, "str")) for name in bundle.schema.names}
+        kind = bundle.record.get("label_type", "str")
+        loaded._originals = {name: _restored(name, kind) for name in bundle.schema.names}
         loaded._is_matrix = False
         loaded._take(
             bundle,

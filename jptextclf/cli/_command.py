@@ -120,6 +120,14 @@ class Group(_Speaking, click.Group):
                 [(name, one.get_short_help_str()) for name, one in commands if one is not None]
             )
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; what is still buffered has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a command line; every way out has its status.
 
@@ -142,10 +150,6 @@ class Group(_Speaking, click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo(text("cli.interrupted"), err=True)
             sys.exit(130)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; what is still buffered has nowhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
         sys.exit(status if isinstance(status, int) else 0)
 
 
