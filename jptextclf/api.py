@@ -191,8 +191,6 @@ def train(
         data_record={
             **loaded.summary.to_json(),
             "source": _name_of(data),
-            "text_columns": list(loaded.summary.files[0].columns.text),
-            "label_separator": label_separator,
         },
         progress=show,
     )
@@ -232,7 +230,7 @@ def evaluate(
     show = progress or Silent()
     opened = run if isinstance(run, Run) else load(run, device=device)
     if label_separator is None and opened.schema.is_multilabel:
-        label_separator = opened.bundle.record["data"].get("label_separator")
+        label_separator = opened.bundle.record["data"]["columns"]["label_separator"]
     loaded = load_data(
         data, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
         label_separator=label_separator, encoding=encoding, training=False,
@@ -352,8 +350,8 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 
 def _columns_to_read(table: Table, text_column: str | Sequence[str] | None, run: Run) -> Columns:
-    trained_on = run.bundle.record["data"].get("text_columns") or []
-    if text_column is None and trained_on and set(trained_on) <= set(table.columns):
+    trained_on = run.bundle.record["data"]["columns"]["text"]
+    if text_column is None and set(trained_on) <= set(table.columns):
         text_column = trained_on
     return find_columns(table.columns, text_column=text_column, need_label=False)
 

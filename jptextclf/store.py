@@ -11,12 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jptextclf.atomic import sha256_of as file_sha256
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["file_sha256", "manifest_sha256", "store_dir"]
 
 
 def store_dir() -> Path:

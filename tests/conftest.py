@@ -199,7 +199,11 @@ def classifier_of(tiny_encoder):
 def reviews_csv(tmp_path_factory, reviews):
     """The reviews, three times over, as a spreadsheet program of Japan exports them."""
     path = tmp_path_factory.mktemp("data") / "reviews.csv"
-    rows = [f"{number},{text}{'！' * time},{label}" for time in range(3) for number, (text, label) in enumerate(reviews)]
+    rows = [
+        f"{number},{text}{'！' * time},{label}"
+        for time in range(3)
+        for number, (text, label) in enumerate(reviews)
+    ]
     path.write_bytes(("番号,本文,ラベル\r\n" + "\r\n".join(rows) + "\r\n").encode("cp932"))
     return path
 

@@ -12,7 +12,14 @@ from jptextclf.errors import ConfigError, DataError, SetupError
 
 
 def settings(tiny_encoder, **more):
-    return {"model": str(tiny_encoder), "epochs": 1, "max_length": 64, "device": "cpu", "precision": "float32", **more}
+    return {
+        "model": str(tiny_encoder),
+        "epochs": 1,
+        "max_length": 64,
+        "device": "cpu",
+        "precision": "float32",
+        **more,
+    }
 
 
 def test_a_run_learns_and_predicts(trained, reviews):
@@ -27,14 +34,16 @@ def test_a_run_records_settings_scores_baselines_data_and_versions(trained):
     assert record["plan"]["epochs"] == 40
     assert {"majority", "ngrams", "encoder"} == {row["name"] for row in record["baselines"]["systems"]}
     assert record["data"]["files"][0]["encoding"]["name"] == "cp932"
-    assert record["data"]["text_columns"] == ["本文"]
+    assert record["data"]["columns"]["text"] == ["本文"]
     assert {"python", "torch", "transformers"} <= set(record["versions"])
     assert {"tokenize", "train", "evaluate", "baselines"} <= set(record["seconds"])
     assert record["held_out"] is False
     assert 0 <= trained.scores["validation"]["scores"]["accuracy"] <= 1
 
 
-def test_the_same_seed_and_rows_give_the_same_model_whatever_the_encoding(tmp_path, tiny_encoder, reviews_csv):
+def test_the_same_seed_and_rows_give_the_same_model_whatever_the_encoding(
+    tmp_path, tiny_encoder, reviews_csv
+):
     text = reviews_csv.read_bytes().decode("cp932")
     digests = set()
     for name in ("utf-8", "utf-8-sig", "cp932", "euc_jp", "utf-16"):
@@ -48,7 +57,10 @@ def test_the_same_seed_and_rows_give_the_same_model_whatever_the_encoding(tmp_pa
 
 def test_another_seed_gives_another_model(tmp_path, tiny_encoder, reviews_csv):
     models = [
-        (train(reviews_csv, out=tmp_path / str(seed), seed=seed, **settings(tiny_encoder)).path / "model.safetensors")
+        (
+            train(reviews_csv, out=tmp_path / str(seed), seed=seed, **settings(tiny_encoder)).path
+            / "model.safetensors"
+        )
         for seed in (1, 2)
     ]
     assert models[0].read_bytes() != models[1].read_bytes()
@@ -113,7 +125,9 @@ def test_many_labels_of_one_text(tmp_path, tiny_encoder, reviews):
     )  # fmt: skip
     assert run.schema.task == "multilabel"
     assert run.schema.names == ("悪い", "良い", "部屋")
-    found = dict(zip([text for text, _ in reviews], run.predict([text for text, _ in reviews]).labels, strict=True))
+    found = dict(
+        zip([text for text, _ in reviews], run.predict([text for text, _ in reviews]).labels, strict=True)
+    )
     assert "部屋" in found["部屋が汚くて残念でした。"]
     assert found["また泊まりたいと思います。"] == ()
     # The separator is remembered.
@@ -130,7 +144,15 @@ def test_predicting_a_file_keeps_rows_columns_and_order(trained, reviews_csv, tm
     assert data.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(data.decode("utf-8-sig").splitlines()))
     source = list(csv.reader(reviews_csv.read_bytes().decode("cp932").splitlines()))
-    assert rows[0] == ["番号", "本文", "ラベル", "predicted_label", "predicted_probability", "truncated", "empty"]
+    assert rows[0] == [
+        "番号",
+        "本文",
+        "ラベル",
+        "predicted_label",
+        "predicted_probability",
+        "truncated",
+        "empty",
+    ]
     assert [row[:3] for row in rows[1:]] == source[1:]
     assert done.read == len(source) - 1 == len(rows) - 1
     texts = [row[1] for row in source[1:]]
@@ -163,7 +185,9 @@ def test_a_long_text_can_be_an_error_that_leaves_the_old_output(trained, tmp_pat
 
 
 def test_evaluating_counts_labels_that_the_model_does_not_know(trained, tmp_path):
-    (tmp_path / "in.csv").write_text("本文,ラベル\n朝食がとても美味しかったです。,良い\n部屋,普通\n", encoding="utf-8")
+    (tmp_path / "in.csv").write_text(
+        "本文,ラベル\n朝食がとても美味しかったです。,良い\n部屋,普通\n", encoding="utf-8"
+    )
     evaluation = trained.evaluate(tmp_path / "in.csv")
     assert evaluation.n_texts == 1
     assert evaluation.n_unknown == 1
@@ -198,7 +222,9 @@ def test_the_public_names_are_those_of_the_readme():
     for file in ("README.md",):
         text = (Path(jptextclf.__file__).parents[1] / file).read_text(encoding="utf-8")
         named = text.split("is the public interface:")[1].split("\n\n")[0].replace("`", "").replace(".", "")
-        assert sorted(word.strip() for word in named.split(",")) == sorted(set(jptextclf.__all__) - {"__version__"})
+        assert sorted(word.strip() for word in named.split(",")) == sorted(
+            set(jptextclf.__all__) - {"__version__"}
+        )
     for name in jptextclf.__all__:
         assert getattr(jptextclf, name) is not None
     with pytest.raises(AttributeError):

@@ -16,7 +16,14 @@ from jptextclf.atomic import new_directory
 from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
 from jptextclf.errors import ConfigError, SetupError, WorkError
 
-TEXTS = ["朝食がとても美味しかったです。", "二度と利用しません。", "部屋が汚くて残念でした。", "静か", "", "１２３ ﾊﾟﾝ"]
+TEXTS = [
+    "朝食がとても美味しかったです。",
+    "二度と利用しません。",
+    "部屋が汚くて残念でした。",
+    "静か",
+    "",
+    "１２３ ﾊﾟﾝ",
+]
 
 
 def test_a_run_holds_exactly_the_files_it_says(trained):
@@ -173,12 +180,14 @@ def test_what_is_no_run_is_never_overwritten(trained, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == (tmp_path / "file").read_text() == "important"
 
 
-class Nth(Exception):
+class GivenUpError(Exception):
     pass
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_failure_at_any_sync_or_rename_leaves_the_old_run_or_nothing(trained, tmp_path, monkeypatch, overwrite):
+def test_a_failure_at_any_sync_or_rename_leaves_the_old_run_or_nothing(
+    trained, tmp_path, monkeypatch, overwrite
+):
     """As SQLite tests commits: fail the first, the second, ... every system call of the save path."""
     target = tmp_path / "place" / "run"
     if overwrite:
@@ -213,7 +222,11 @@ def test_a_failure_at_any_sync_or_rename_leaves_the_old_run_or_nothing(trained, 
             open_bundle(target)
             if before is not None and calls < n:
                 assert {path.name: path.read_bytes() for path in target.iterdir()} == before
-        leftovers = [path.name for path in target.parent.iterdir() if path != target] if target.parent.exists() else []
+        leftovers = (
+            [path.name for path in target.parent.iterdir() if path != target]
+            if target.parent.exists()
+            else []
+        )
         assert leftovers == []
     assert n >= 10
     open_bundle(target)
@@ -233,9 +246,9 @@ def test_checking_a_place_leaves_nothing_behind(tmp_path):
 
 
 def test_a_failing_block_leaves_nothing(tmp_path):
-    with pytest.raises(Nth), new_directory(tmp_path / "run") as staging:
+    with pytest.raises(GivenUpError), new_directory(tmp_path / "run") as staging:
         (staging / "half").write_text("x")
-        raise Nth
+        raise GivenUpError
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from jptextclf.atomic import sha256_of
 from jptextclf.data import _arrow, _delimited, _excel, _json
 from jptextclf.data.encoding import FileEncoding, decide_encoding
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.messages import did_you_mean, listing, text
-from jptextclf.store import file_sha256, manifest_sha256
+from jptextclf.store import manifest_sha256
 
 if TYPE_CHECKING:
     import os
@@ -165,11 +166,11 @@ def require_file(path: Path) -> None:
 def hash_of(paths: Sequence[Path]) -> str:
     """SHA-256 of one file; of several, or of a directory, that of their manifest (:mod:`jptextclf.store`)."""
     if len(paths) == 1 and paths[0].is_file():
-        return file_sha256(paths[0])
+        return sha256_of(paths[0])
     hashes: dict[str, str] = {}
     for path in paths:
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-        hashes |= {file.relative_to(path.parent).as_posix(): file_sha256(file) for file in files}
+        hashes |= {file.relative_to(path.parent).as_posix(): sha256_of(file) for file in files}
     return manifest_sha256(hashes)
 
 

@@ -74,7 +74,7 @@ def _show_plan(plan: DryRun) -> None:
         "steps": f"{preview.steps:,}",
         "time": text("plan.seconds", n=f"{preview.total_seconds:,.0f}"),
         "memory": _gigabytes(preview.peak_bytes),
-        "files": listing([f"{plan.out}/{name}" for name in plan.files], 20),
+        "files": f"{plan.out}: {listing(plan.files, 20)}",
     }
     for name, value in lines.items():
         click.echo(f"{text(f'plan.{name}')}: {value}")

@@ -1,0 +1,114 @@
+"""Slow checks on real data, run by hand: python -m pytest -m full. Their figures belong to a release note."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jptextclf import train
+from jptextclf.baselines import run_baselines
+from jptextclf.data.loading import load_data
+from jptextclf.evaluation import paired_difference
+
+pytestmark = pytest.mark.full
+COLUMNS = ("id", "label", "text", "votes", "split")
+
+
+@pytest.fixture
+def jrte(shared, tmp_path):
+    """Train and dev part of a JRTE file, as two files."""
+
+    def parts(name):
+        rows = [
+            line.split("\t")
+            for line in (shared / "data/jrte" / f"{name}.tsv").read_text("utf-8").splitlines()
+        ]
+        for part in ("train", "dev"):
+            lines = ["\t".join(row) for row in rows if row[4] == part]
+            (tmp_path / f"{name}_{part}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return tmp_path / f"{name}_train.tsv", tmp_path / f"{name}_dev.tsv"
+
+    return parts
+
+
+def test_the_five_encodings_of_real_reviews_give_the_same_model(jrte, tmp_path, tiny_encoder):
+    source, _ = jrte("pn")
+    kept = []
+    for line in source.read_text("utf-8").splitlines():
+        try:
+            if all(line.encode(name).decode(name) == line for name in ("cp932", "euc_jp")):
+                kept.append(line)
+        except UnicodeEncodeError:
+            continue
+    assert len(kept) > 3000
+    models = set()
+    for name in ("utf-8", "utf-8-sig", "cp932", "euc_jp", "utf-16"):
+        path = tmp_path / name / "reviews.tsv"
+        path.parent.mkdir()
+        path.write_bytes(("\n".join(kept) + "\n").encode(name))
+        run = train(
+            path,
+            columns=COLUMNS,
+            model=str(tiny_encoder),
+            epochs=1,
+            max_length=64,
+            seed=3,
+            out=tmp_path / f"run-{name}",
+        )
+        models.add((run.path / "model.safetensors").read_bytes())
+    assert len(models) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy", "macro_f1", "seeds"), [("pn", 0.84, 0.785, 3), ("rhr", 0.90, 0.0, 3)]
+)
+def test_hotel_reviews(jrte, tmp_path, name, accuracy, macro_f1, seeds):
+    source, dev = jrte(name)
+    held_back = load_data(dev, columns=COLUMNS, training=False).splits["validation"]
+    scores = []
+    for seed in range(seeds):
+        run = train(source, columns=COLUMNS, seed=seed, out=tmp_path / f"run-{seed}")
+        evaluation = run.evaluate(dev, columns=COLUMNS, split="validation")
+        scores.append(evaluation.scores)
+        examples = load_data(source, columns=COLUMNS).splits["train"]
+        ngrams = run_baselines(
+            examples.texts, run.schema.encode(examples.labels), {"dev": held_back.texts}, run.schema
+        )[1]
+        difference = paired_difference(
+            run.schema,
+            run.schema.encode(held_back.labels),
+            run.predict(held_back.texts).label_ids,
+            ngrams.predictions["dev"],
+        )
+        print(
+            json.dumps(
+                {
+                    "data": name,
+                    "seed": seed,
+                    **evaluation.scores,
+                    "over n-grams": [difference.low, difference.high],
+                }
+            )
+        )
+    assert statistics.mean(one["accuracy"] for one in scores) >= accuracy
+    assert statistics.mean(one["macro_f1"] for one in scores) >= macro_f1
+
+
+def test_english_emotions_with_distilbert(shared, tmp_path):
+    run = train(
+        shared / "data/emotion/train.txt", validation=shared / "data/emotion/val.txt",
+        model=str(shared / "encoders/standin-distilbert-en"), out=tmp_path / "run",
+    )  # fmt: skip
+    print(json.dumps(run.scores["validation"]["scores"]))
+    assert run.scores["validation"]["scores"]["accuracy"] >= 0.90
+
+
+def test_memory_of_predict_does_not_grow_with_rows():
+    program = Path(__file__).parent / "benchmarks" / "predict_memory.py"
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    assert float(done.stdout.rsplit("ratio ", 1)[1].split()[0]) <= 1.10
