@@ -204,7 +204,9 @@ def test_odd_consoles_survive(run_copy, extra):
     assert b"Traceback" not in done.stderr
     assert b"\x1b[" not in done.stdout
     as_json = jptextclf("predict", run_copy, "𠮷野家の朝食 😀", "--device", "cpu", "--json", **extra)
-    assert json.loads(as_json.stdout.decode("utf-8"))["predictions"][0]["labels"]
+    predicted = json.loads(as_json.stdout.decode("utf-8"))["predictions"][0]
+    assert predicted["labels"]
+    assert predicted["text"] == "𠮷野家の朝食 😀"
 
 
 def test_a_reader_that_goes_away_is_no_error(trained):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def predict(
     **options: Any,
 ) -> None:
     _check_use(texts, input_path, output_path)
+    texts = tuple(_as_typed(one) for one in texts)
     from jptextclf import api
 
     opened = api.load(run, device=device)
@@ -75,6 +77,11 @@ def predict(
             _show(texts, prediction)
     else:
         _stream(opened, as_json=as_json, on_too_long=on_too_long)
+
+
+def _as_typed(argument: str) -> str:
+    """An argument as UTF-8, also where the locale (``LC_ALL=C``) made Python read its bytes otherwise."""
+    return argument if argument.isprintable() else os.fsencode(argument).decode("utf-8", "replace")
 
 
 def _check_use(texts: Sequence[str], input_path: Path | None, output_path: Path | None) -> None:
