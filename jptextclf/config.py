@@ -35,7 +35,7 @@ class TrainConfig:
     max_length: int = 256
     """Pieces per text, special tokens included; longer texts are cut at the end."""
     epochs: int | None = None
-    """Passes over the training texts. None: 4, or more on little data (:func:`default_epochs`)."""
+    """Passes over the training texts. None: by their number (:func:`default_epochs`)."""
     batch_size: int = 32
     """Texts per optimizer step, however many micro-batches they are computed in."""
     learning_rate: float | None = None
@@ -106,9 +106,13 @@ def default_learning_rate(width: int) -> float:
 
 
 def default_epochs(n_texts: int, batch_size: int) -> int:
-    """4, or as many as give about 200 steps on little data, at most 12."""
+    """As many as give about 550 steps, at least 3 and at most 12.
+
+    About 3,500 Japanese hotel reviews (110 steps an epoch) still gained from a fourth and fifth epoch; 16,000
+    texts do not need them.
+    """
     steps_per_epoch = max(1, -(-n_texts // batch_size))
-    return min(12, max(4, -(-200 // steps_per_epoch)))
+    return min(12, max(3, -(-550 // steps_per_epoch)))
 
 
 def _whole(low: int, high: int = 2**31 - 1) -> Callable[[Any], bool]:

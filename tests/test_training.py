@@ -216,6 +216,4 @@ def test_an_unknown_setting_names_the_closest():
 
 def test_defaults_follow_the_encoder_and_the_data():
     assert default_learning_rate(384) > default_learning_rate(768) > default_learning_rate(1024)
-    assert default_epochs(3888, 32) == 4
-    assert default_epochs(500, 32) == 12
-    assert 4 < default_epochs(1200, 32) < 12
+    assert [default_epochs(n_texts, 32) for n_texts in (500, 3500, 16000)] == [12, 5, 3]
