@@ -5,6 +5,7 @@ It does not know where labels come from. The order never changes after training.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -26,11 +27,15 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
 
     ``["10", "-1", "2"] -> ("-1", "2", "10")``
     """
-    distinct = set(names)
+    distinct = sorted(set(names))
     try:
-        return tuple(sorted(distinct, key=lambda name: (float(name), name)))
+        numbers = [float(name) for name in distinct]
     except ValueError:
-        return tuple(sorted(distinct))
+        return tuple(distinct)
+    # NaN has no place among numbers.
+    if any(math.isnan(number) for number in numbers):
+        return tuple(distinct)
+    return tuple(name for _, name in sorted(zip(numbers, distinct, strict=True)))
 
 
 @dataclass(frozen=True)

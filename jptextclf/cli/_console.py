@@ -41,7 +41,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, number
 
 def print_json(data: dict[str, Any]) -> None:
     """One JSON object on stdout, UTF-8 whatever the locale."""
-    sys.stdout.buffer.write((json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode("utf-8", "replace"))
+    sys.stdout.buffer.write(
+        (json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode("utf-8", "replace")
+    )
     sys.stdout.buffer.flush()
 
 
