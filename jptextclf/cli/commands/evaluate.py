@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from jptextclf.cli._command import Command, option
-from jptextclf.cli._console import Talk, print_json, print_table, say
+from jptextclf.cli._console import Talk, print_json, print_table
 from jptextclf.cli._options import device_option, json_option, quiet_option, reading_options
-from jptextclf.messages import text
 
 
 @click.command("evaluate", cls=Command)
@@ -24,9 +23,10 @@ from jptextclf.messages import text
 def evaluate(*, run: Path, data: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from jptextclf import api
 
-    evaluation = api.evaluate(run, data, progress=Talk(quiet=quiet), **options)
+    talk = Talk(quiet=quiet)
+    evaluation = api.evaluate(run, data, progress=talk, **options)
     for remark in evaluation.remarks():
-        say(text("cli.warning", sentence=remark))
+        talk.warn(remark)
     if as_json:
         print_json(evaluation.to_json())
         return

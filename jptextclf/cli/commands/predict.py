@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jptextclf.cli._command import Command, option
-from jptextclf.cli._console import Talk, print_json, print_table, say
+from jptextclf.cli._console import Talk, print_json, print_table
 from jptextclf.cli._options import (
     columns_option,
     device_option,
@@ -61,12 +61,15 @@ def predict(
 
     opened = api.load(run, device=device)
     if input_path is not None and output_path is not None:
+        talk = Talk(quiet=quiet)
         done = api.predict_file(
-            opened, input_path, output_path, on_too_long=on_too_long, progress=Talk(quiet=quiet), **options
+            opened, input_path, output_path, on_too_long=on_too_long, progress=talk, **options
         )
         for note in done.notes:
-            say(text("cli.warning", sentence=note))
-        say(text("predict.done", n=done.read, path=done.output, truncated=done.truncated, empty=done.empty))
+            talk.warn(note)
+        talk.say(
+            text("predict.done", n=done.read, path=done.output, truncated=done.truncated, empty=done.empty)
+        )
         if as_json:
             print_json(done.to_json())
     elif texts:

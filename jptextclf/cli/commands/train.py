@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jptextclf.cli._command import Command, option
-from jptextclf.cli._console import Talk, print_json, print_table, say
+from jptextclf.cli._console import Talk, print_json, print_table
 from jptextclf.cli._options import (
     json_option,
     origin_options,
@@ -37,24 +37,27 @@ if TYPE_CHECKING:
 def train(*, data: str, as_json: bool, quiet: bool, settings: dict[str, Any], **options: Any) -> None:
     from jptextclf import api
 
-    done = api.train(data, progress=Talk(quiet=quiet), **options, **settings)
+    talk = Talk(quiet=quiet)
+    done = api.train(data, progress=talk, **options, **settings)
     if isinstance(done, api.DryRun):
         print_json(done.to_json()) if as_json else _show_plan(done)
     else:
-        print_json({**done.bundle.record, "path": str(done.path)}) if as_json else _show_run(done)
+        print_json({**done.bundle.record, "path": str(done.path)}) if as_json else _show_run(done, talk)
 
 
-def _show_run(run: Run) -> None:
+def _show_run(run: Run, talk: Talk) -> None:
     """The table against the baselines, the timings, and where the run is."""
     record = run.bundle.record
     if run.comparison is not None:
         table = run.comparison.table()
-        say("")
-        say(text("train.table_title", split=text(f"words.{run.comparison.split}"), n=run.comparison.n_texts))
+        talk.say("")
+        talk.say(
+            text("train.table_title", split=text(f"words.{run.comparison.split}"), n=run.comparison.n_texts)
+        )
         print_table(table.columns, table.rows)
     seconds = {name: f"{value:.1f}" for name, value in record["seconds"].items()}
-    say(text("train.timings", **seconds, memory=_gigabytes(record["peak_bytes"])))
-    say(text("train.done"))
+    talk.say(text("train.timings", **seconds, memory=_gigabytes(record["peak_bytes"])))
+    talk.say(text("train.done"))
     click.echo(run.path)
 
 
