@@ -9,8 +9,9 @@ from fakehub import FakeHub
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jptextclf.data.loading import is_empty, iter_examples, labels_of, load_data
+from jptextclf.data.loading import iter_examples, labels_of, load_data
 from jptextclf.data.origin import DataOrigin
+from jptextclf.data.rows import is_empty
 from jptextclf.errors import ConfigError, DataError
 
 PN = Path(__file__).parents[2] / "shared" / "data" / "jrte" / "pn.tsv"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from jptextclf.data.columns import SPLIT_NAMES, Columns, find_columns, joined
 from jptextclf.data.examples import SPLITS, DataSummary, Examples, FileSummary, LoadedData, RowNumbers, Split
 from jptextclf.data.origin import DataOrigin
-from jptextclf.data.rows import Cell, Row, Source, folded_name, text_of
+from jptextclf.data.rows import Cell, Row, Source, folded_name, is_empty, text_of
 from jptextclf.data.splits import folded
 from jptextclf.data.tables import FORMATS, Table, hash_of, open_saved_tables, open_table
 from jptextclf.errors import ConfigError, DataError
@@ -34,7 +34,6 @@ InMemory: TypeAlias = tuple[Iterable[Any], Iterable[Any] | None]
 DataLike: TypeAlias = str | os.PathLike[str] | InMemory
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?::[^@]+)?(?:@[\w./-]+)?")
-_VISIBLE = re.compile("[^\\s\\0\u00ad\u200b-\u200f\u2060\ufeff]")
 _SHOWN = 10
 
 
@@ -206,11 +205,6 @@ def iter_examples(
     options = ReadOptions(columns, text_column, label_column, "", label_separator, encoding, need_labels)
     table = _open(path, options)
     return ExampleStream(table, options.columns_of(table.columns), label_separator)
-
-
-def is_empty(words: str) -> bool:
-    """Whether nothing can be seen of a text: white space, zero-width characters, or nothing."""
-    return _VISIBLE.search(words) is None
 
 
 def labels_of(cell: Cell, separator: str | None) -> Labels | None:

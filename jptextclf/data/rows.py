@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jptextclf.data.encoding import FileEncoding
+
+_VISIBLE = re.compile("[^\\s\\0\\u00ad\\u200b-\\u200f\\u2060\\ufeff]")
 
 Cell: TypeAlias = str | tuple[str, ...]
 """A text, or the items of a list (a multi-label cell of a JSON or Parquet file)."""
@@ -76,6 +79,11 @@ def text_of(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def is_empty(words: str) -> bool:
+    """Whether nothing can be seen of a text: white space, zero-width characters, or nothing."""
+    return _VISIBLE.search(words) is None
 
 
 def folded_name(name: str) -> str:
