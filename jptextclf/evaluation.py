@@ -244,13 +244,24 @@ def scores_json(rows: Iterable[ScoreRow]) -> dict[str, Any]:
 
 
 def metric_names(schema: LabelSchema) -> list[str]:
-    """The metrics that a task is scored with."""
-    metrics = {name: METRICS.get(name) for name in METRICS.names()}
+    """The metrics that a task is scored with, each one number."""
     return [
         name
-        for name, metric in metrics.items()
+        for name, metric in _scalars().items()
         if (metric.for_multilabel if schema.is_multilabel else metric.for_single)
     ]
+
+
+def _scalars() -> dict[str, Metric]:
+    metrics = {name: METRICS.get(name) for name in METRICS.names()}
+    return {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
+
+
+def _scalar(name: str) -> Metric:
+    metric = METRICS.get(name)
+    if not isinstance(metric, Metric):
+        raise ConfigError("U084", name=name, known=listing(_scalars()))
+    return metric
 
 
 def metric_title(name: str) -> str:
@@ -263,10 +274,11 @@ def metric_value(name: str, schema: LabelSchema, references: ArrayLike, predicti
     """The value of one metric, for instance for early stopping.
 
     :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
-    :raises ConfigError: no metric of that name (``JPT-U001``), or arrays that do not fit (``JPT-U080`` ...)
+    :raises ConfigError: no metric of that name (``JPT-U001``), it is a table (``JPT-U084``), or arrays that do
+        not fit (``JPT-U080`` to ``JPT-U082``)
     :raises DataError: there are no texts (``JPT-D060``)
     """
-    return METRICS.get(name)(references, predictions, schema.n_labels)
+    return _scalar(name)(references, predictions, schema.n_labels)
 
 
 def score(
@@ -318,9 +330,9 @@ def scores_of(
 ) -> list[ScoreRow]:
     """Some metrics with their intervals.
 
-    :raises DataError, ConfigError: as :func:`score`; no metric of that name (``JPT-U001``)
+    :raises DataError, ConfigError: as :func:`score`; no metric of that name (``JPT-U001``), a table (``JPT-U084``)
     """
-    chosen = [METRICS.get(name) for name in metrics]
+    chosen = [_scalar(name) for name in metrics]
     resampled = _resampled(schema.n_labels, references, [predictions], chosen, resamples=resamples, seed=seed)
     rows = []
     for number, name in enumerate(metrics):
@@ -341,9 +353,9 @@ def paired_difference(
 ) -> PairedDifference:
     """How much better ``a`` is than ``b``, both seeing the same texts in every resample.
 
-    :raises DataError, ConfigError: as :func:`score`; no metric of that name (``JPT-U001``)
+    :raises DataError, ConfigError: as :func:`score`; no metric of that name (``JPT-U001``), a table (``JPT-U084``)
     """
-    chosen = METRICS.get(metric)
+    chosen = _scalar(metric)
     values_a, values_b = (
         metric_value(metric, schema, references, one) for one in (predictions_a, predictions_b)
     )

@@ -184,6 +184,18 @@ def test_no_resamples_are_refused():
 
 
 @pytest.mark.parametrize("schema", [THREE, TAGS])
+def test_a_table_cannot_be_a_score():
+    references, predictions = guesses(THREE, 20, right=0.8)
+    for ask in (
+        lambda: metric_value("confusion_matrix", THREE, references, predictions),
+        lambda: scores_of(THREE, references, predictions, ["f1_per_label"]),
+        lambda: paired_difference(THREE, references, predictions, predictions, "recall_per_label"),
+    ):
+        with pytest.raises(ConfigError, match="macro_f1") as caught:
+            ask()
+        assert caught.value.code == "JPT-U084"
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
 def test_a_difference_changes_its_sign_with_the_sides(schema, metric):
     references, good = guesses(schema, 400, right=0.85)

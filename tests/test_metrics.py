@@ -13,17 +13,20 @@ from sklearn import metrics as sklearn_metrics
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.metrics import (
     METRICS,
+    Metric,
     Tally,
     as_evaluate,
-    confusion_matrix,
     count,
     distinct_rows,
     f1,
     precision,
     recall,
 )
+from jptextclf.metrics.confusion_matrix import confusion_matrix
 
 NAMES = METRICS.names()
+SCALARS = [name for name in NAMES if isinstance(METRICS.get(name), Metric)]
+TABLES = ["confusion_matrix", "f1_per_label", "precision_per_label", "recall_per_label"]
 
 
 @st.composite
@@ -109,6 +112,20 @@ def test_the_confusion_matrices_of_many_labels_are_sklearns(data):
     np.testing.assert_array_equal(ours, sklearn_metrics.multilabel_confusion_matrix(references, predictions))
 
 
+@given(either, st.sampled_from(["precision", "recall", "f1"]))
+def test_the_metrics_of_each_label_are_sklearns(data, name):
+    references, predictions, n_labels = data
+    expected = getattr(sklearn_metrics, f"{name}_score")(
+        references, predictions, labels=range(n_labels), average=None, zero_division=0
+    )
+    ours = METRICS.get(f"{name}_per_label")(references, predictions, n_labels)
+    np.testing.assert_allclose(ours, expected)
+
+
+def test_a_metric_is_one_number_or_a_table():
+    assert sorted([*SCALARS, *TABLES]) == NAMES
+
+
 def test_a_matrix_of_one_label_is_about_that_label():
     # scikit-learn would take the column for ids.
     references, predictions = np.array([[1], [1], [0], [0]]), np.array([[1], [0], [0], [1]])
@@ -116,8 +133,8 @@ def test_a_matrix_of_one_label_is_about_that_label():
     np.testing.assert_array_equal(confusion_matrix(references, predictions, 1), [[[1, 1], [1, 1]]])
 
 
-@given(either, st.sampled_from(NAMES))
-def test_every_metric_stays_in_0_to_1_and_is_1_for_a_perfect_guess(data, name):
+@given(either, st.sampled_from(SCALARS))
+def test_every_scalar_metric_stays_in_0_to_1_and_is_1_for_a_perfect_guess(data, name):
     references, predictions, n_labels = data
     metric = METRICS.get(name)
     assert 0.0 <= metric(references, predictions, n_labels) <= 1.0
@@ -131,8 +148,8 @@ def test_the_order_of_the_texts_does_not_matter(data, name, random):
     order = list(range(len(references)))
     random.shuffle(order)
     metric = METRICS.get(name)
-    assert metric(references[order], predictions[order], n_labels) == metric(
-        references, predictions, n_labels
+    np.testing.assert_array_equal(
+        metric(references[order], predictions[order], n_labels), metric(references, predictions, n_labels)
     )
 
 
@@ -203,17 +220,28 @@ def test_the_evaluate_face_computes_what_the_function_does(name):
     rng = np.random.default_rng(0)
     references, predictions = rng.integers(0, 2, (2, 40, 4))
     face = as_evaluate(name)
-    expected = {name: METRICS.get(name)(references, predictions, 4)}
+    expected = np.asarray(METRICS.get(name)(references, predictions, 4)).tolist()
     assert face.name == name
-    assert face.compute(references=references, predictions=predictions) == pytest.approx(expected)
+    assert face.description
+    assert face.compute(references=references, predictions=predictions) == {name: expected}
     face.add_batch(references=references[:30], predictions=predictions[:30])
     for reference, prediction in zip(references[30:], predictions[30:], strict=True):
         face.add(reference=reference, prediction=prediction)
-    assert face.compute() == pytest.approx(expected)
+    assert face.compute() == {name: expected}
     ids = references.argmax(axis=1), predictions.argmax(axis=1)
-    assert face.compute(references=ids[0], predictions=list(ids[1])) == pytest.approx(
-        {name: METRICS.get(name)(*ids, 4)}
+    expected = np.asarray(METRICS.get(name)(*ids, 4)).tolist()
+    assert face.compute(references=ids[0], predictions=list(ids[1])) == {name: expected}
+
+
+def test_the_evaluate_face_of_a_table_is_sklearns_and_can_be_told_the_number_of_labels():
+    references, predictions = [0, 1, 2, 1], [0, 1, 1, 1]
+    face = as_evaluate("confusion_matrix")
+    expected = sklearn_metrics.confusion_matrix(references, predictions).tolist()
+    assert face.compute(references=references, predictions=predictions) == {"confusion_matrix": expected}
+    recalls = as_evaluate("recall_per_label").compute(
+        references=references, predictions=predictions, n_labels=4
     )
+    assert recalls == {"recall_per_label": [1.0, 1.0, 0.0, 0.0]}
 
 
 def test_the_evaluate_faces_combine():

@@ -1,6 +1,7 @@
 """Metrics: how right predictions are, one file each; a file is the registration.
 
-It does not know texts, label names or models: label ids come in, numbers in [0, 1] go out, and higher is better.
+It does not know texts, label names or models: label ids come in, numbers go out: one in [0, 1],
+of which higher is better, from a ``Metric``; a list or a matrix from a ``TableMetric``.
 
 References and predictions are label ids ``(texts,)``, or 0/1 matrices ``(texts, n_labels)`` where a text may
 have any number of labels. A label takes part in an average when it occurs in the references or in the
@@ -13,7 +14,6 @@ from __future__ import annotations
 from jptextclf.metrics._counts import (
     Counts,
     Tally,
-    confusion_matrix,
     count,
     distinct_rows,
     f1,
@@ -21,18 +21,18 @@ from jptextclf.metrics._counts import (
     recall,
 )
 from jptextclf.metrics._evaluate import as_evaluate
-from jptextclf.metrics._metric import Metric
+from jptextclf.metrics._metric import Metric, TableMetric
 from jptextclf.registry import Registry
 
-METRICS: Registry[Metric] = Registry("metric", __name__, "METRIC")
+METRICS: Registry[Metric | TableMetric] = Registry("metric", __name__, "METRIC")
 
 __all__ = [
     "METRICS",
     "Counts",
     "Metric",
+    "TableMetric",
     "Tally",
     "as_evaluate",
-    "confusion_matrix",
     "count",
     "distinct_rows",
     "f1",

@@ -134,23 +134,6 @@ def count(references: ArrayLike, predictions: ArrayLike, n_labels: int) -> Count
     return tally.counts(np.ones(len(tally), dtype=np.int64))
 
 
-def confusion_matrix(references: ArrayLike, predictions: ArrayLike, n_labels: int) -> Integers:
-    """Texts by what they are and what was predicted.
-
-    :returns: for ids, rows are references and columns are predictions.  *Shape:* ``(n_labels, n_labels)``.
-        For 0/1 matrices, one such table of "has it not, has it" for each label.  *Shape:* ``(n_labels, 2, 2)``
-    :raises DataError, ConfigError: as :class:`Tally`
-    """
-    rows, columns = checked(references, predictions, n_labels)
-    if rows.ndim == 1:
-        return np.bincount(rows * n_labels + columns, minlength=n_labels**2).reshape(n_labels, n_labels)
-    counts = count(rows, columns, n_labels)
-    wrongly_given = counts.predictions - counts.correct
-    missed = counts.references - counts.correct
-    neither = counts.n_texts - counts.correct - wrongly_given - missed
-    return np.stack([neither, wrongly_given, missed, counts.correct], axis=-1).reshape(n_labels, 2, 2)
-
-
 def checked(references: ArrayLike, predictions: ArrayLike, n_labels: int) -> tuple[Integers, Integers]:
     """Both as int64 arrays of one shape, or the error of :class:`Tally`."""
     left, right = np.asarray(references), np.asarray(predictions)
