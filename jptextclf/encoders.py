@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jptextclf import builtin, messages
 from jptextclf.atomic import new_directory, sha256_of
-from jptextclf.cards import load_encoder_card
+from jptextclf.cards import find_encoder_card, load_encoder_card
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId, fetch_snapshot
 from jptextclf.licensing.components import Component
@@ -32,10 +32,14 @@ if TYPE_CHECKING:
 Kind = Literal["builtin", "directory", "imported", "hub"]
 Origin = Literal["public", "unknown"]
 
-FILES = (
-    "config.json", "*.safetensors", "*.safetensors.index.json",
+TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "*.model",
+)  # fmt: skip
+"""What its tokenizer is made of."""
+FILES = (
+    "config.json", "*.safetensors", "*.safetensors.index.json",
+    *TOKENIZER_FILES,
     "README.md", "LICENSE*", "NOTICE*",
 )  # fmt: skip
 """What an encoder is made of: these names at the top of its directory, nothing else."""
@@ -56,12 +60,14 @@ class EncoderFiles:
 
     directory: Path
     name: str
-    """``builtin``, the hub id without revision, else the directory's name or the one it was imported under."""
+    """``builtin``, the name it was imported under, the hub id without revision, or the directory's name."""
     revision: str | None
     """Exact upstream version; None where none is known."""
     kind: Kind
     component: Component
-    """For the licence record."""
+    """For the licence record: the encoder, under the name it has upstream."""
+    tokenizer_component: Component
+    """For the licence record: its tokenizer, which travels with every model that is made from it."""
     sha256: str
     """Of the manifest of the files (:func:`jptextclf.store.manifest_sha256`)."""
     notes: tuple[str, ...] = ()
@@ -90,6 +96,8 @@ class ImportedModel:
     url: str
     """Of the hub repository; empty for a directory."""
     revision: str | None
+    asked: tuple[str, ...]
+    """Branches, tags and other commits under which the hub gave these same files."""
     imported: str
     """``YYYY-MM-DD``, UTC."""
     sha256: str
@@ -120,7 +128,7 @@ def resolve_encoder(model: str, *, progress: Progress | None = None) -> EncoderF
         raise SetupError("E010", path=path, problem=messages.text("models.no_directory"))
     wanted, _, revision = model.partition("@")
     imported = _read_import(_import_dir(wanted)) if _is_name(wanted) else None
-    if imported is not None and revision in {"", imported.revision}:
+    if imported is not None and revision in {"", imported.revision, *imported.asked}:
         return _from_import(imported)
     if "/" not in model:
         known = [builtin.CARD, *(one.name for one in imported_models())]
@@ -135,6 +143,8 @@ def import_model(
 ) -> ImportedModel:
     """Copy an encoder into the user's store, where it is found by name without a network.
 
+    A hub id with a revision is also found by that revision, be it a commit, a tag or a branch.
+
     :param source: a directory, or a hub id ``org/name[@revision]``
     :param name: default: the hub id without revision, or the directory's name
     :raises ConfigError: the name cannot be used (``JPT-U072``) or is taken by another model (``JPT-U073``)
@@ -147,23 +157,34 @@ def import_model(
     name = found.name if name is None else name
     if not _is_name(name):
         raise ConfigError("U072", name=name)
+    asked = _asked(str(source), found)
     target = _import_dir(name)
     there = _read_import(target)
     if there is not None:
         if there.sha256 != found.sha256:
             raise ConfigError("U073", name=name, path=target)
         _verify(there)
-        return there
-    with new_directory(target) as directory:
+        if asked <= {there.revision, *there.asked}:
+            return there
+        found = _of_import(there)
+        asked |= set(there.asked)
+    with new_directory(target, overwrite=there is not None) as directory:
         for path in _files_of(found.directory):
             shutil.copyfile(path, directory / path.name)
         if manifest_sha256(_hashes(directory)) != found.sha256:
             raise SetupError("E028", name=name, path=found.directory, problem=messages.text("models.changed"))
-        _write_manifest(directory, name, found)
+        _write_manifest(directory, name, found, asked)
     imported = _read_import(target)
     if imported is None:
         raise SetupError("E028", name=name, path=target, problem=messages.text("models.changed"))
     return imported
+
+
+def _asked(source: str, found: EncoderFiles) -> set[str]:
+    """The revisions that the hub gave these files for: the one that was asked for, and its commit."""
+    if found.kind != "hub":
+        return set()
+    return {one for one in (HubId.parse(source).revision, found.revision) if one is not None}
 
 
 def imported_models() -> list[ImportedModel]:
@@ -194,6 +215,9 @@ def _builtin() -> EncoderFiles:
         revision=card.revision,
         kind="builtin",
         component=card.component(sha256=sha256),
+        tokenizer_component=card.component(
+            "tokenizer", sha256=manifest_sha256(_tokenizer_hashes(card.files)), bundled=True
+        ),
         sha256=sha256,
     )
 
@@ -208,8 +232,9 @@ def _from_directory(path: Path) -> EncoderFiles:
         if code:
             raise SetupError("E013", where=path, found=messages.listing(code))
         _check_contents(path, str(path))
-        sha256 = manifest_sha256(_hashes(path))
-        return _encoder(path, name=name, revision=None, kind="directory", origin="unknown", sha256=sha256)
+        return _encoder(
+            path, name=name, revision=None, kind="directory", origin="unknown", files=_hashes(path)
+        )
     except OSError as error:
         raise SetupError("E010", path=path, problem=error.strerror or str(error)) from error
 
@@ -222,15 +247,16 @@ def _from_import(imported: ImportedModel) -> EncoderFiles:
 
 def _of_import(imported: ImportedModel) -> EncoderFiles:
     is_public = bool(imported.url)
-    return _encoder(
+    found = _encoder(
         imported.directory,
         name=imported.source if is_public else imported.name,
         revision=imported.revision,
         kind="imported",
         origin="public" if is_public else "unknown",
-        sha256=imported.sha256,
+        files=imported.files,
         url=imported.url,
     )
+    return replace(found, name=imported.name)
 
 
 def _from_hub(hub_id: HubId, progress: Progress | None) -> EncoderFiles:
@@ -247,7 +273,7 @@ def _from_hub(hub_id: HubId, progress: Progress | None) -> EncoderFiles:
         revision=snapshot.commit,
         kind="hub",
         origin="public",
-        sha256=manifest_sha256(_hashes(snapshot.directory)),
+        files=_hashes(snapshot.directory),
         url=snapshot.url,
     )
     return replace(found, notes=snapshot.notes)
@@ -260,9 +286,11 @@ def _encoder(
     revision: str | None,
     kind: Kind,
     origin: Origin,
-    sha256: str,
+    files: Mapping[str, str],
     url: str = "",
 ) -> EncoderFiles:
+    """:param files: file name -> SHA-256"""
+    sha256 = manifest_sha256(files)
     readme_url = f"{url}/blob/{revision}/README.md" if url else ""
     declared = read_declared(directory / "README.md", revision=revision or "", url=readme_url)
     component = Component(
@@ -277,7 +305,32 @@ def _encoder(
         note=declared.note,
         evidence=declared.evidence,
     )
-    return EncoderFiles(directory, name, revision, kind, component, sha256)
+    tokenizer = _tokenizer_of(component, files)
+    return EncoderFiles(directory, name, revision, kind, component, tokenizer, sha256)
+
+
+def _tokenizer_of(base: Component, files: Mapping[str, str]) -> Component:
+    """The tokenizer of an encoder: under what its card states of the vocabulary, else under the encoder's terms."""
+    # Only a hub vouches for a name; a directory may be called anything.
+    card = find_encoder_card(base.name) if base.origin == "public" else None
+    if card is not None and card.statements("vocabulary"):
+        stated = card.component("tokenizer")
+        base = replace(base, license=stated.license, evidence=stated.evidence, note="")
+    return replace(
+        base,
+        role="tokenizer",
+        relation="tokenized-with",
+        sha256=manifest_sha256(_tokenizer_hashes(files)),
+        bundled=True,
+    )
+
+
+def _tokenizer_hashes(files: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: sha256
+        for name, sha256 in files.items()
+        if any(fnmatchcase(name, pattern) for pattern in TOKENIZER_FILES)
+    }
 
 
 def _files_of(directory: Path) -> list[Path]:
@@ -370,13 +423,14 @@ def _import_dir(name: str) -> Path:
     return _models_dir() / name.replace("/", "--")
 
 
-def _write_manifest(directory: Path, name: str, found: EncoderFiles) -> None:
+def _write_manifest(directory: Path, name: str, found: EncoderFiles, asked: Iterable[str]) -> None:
     record = {
         "schema": _MANIFEST_SCHEMA,
         "name": name,
-        "source": found.name,
+        "source": found.component.name,
         "url": found.component.url,
         "revision": found.revision,
+        "asked": sorted(set(asked) - {found.revision}),
         "imported": dt.datetime.now(dt.UTC).date().isoformat(),
         "files": {
             path.name: {"sha256": sha256_of(path), "size": path.stat().st_size}
@@ -401,6 +455,7 @@ def _read_import(directory: Path) -> ImportedModel | None:
             source=record["source"],
             url=record["url"],
             revision=record["revision"],
+            asked=tuple(record["asked"]),
             imported=record["imported"],
             sha256=manifest_sha256(hashes),
             size=sum(int(entry["size"]) for entry in record["files"].values()),
