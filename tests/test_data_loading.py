@@ -355,6 +355,14 @@ def test_texts_alone_are_enough_where_no_labels_are_asked_for(write):
     assert loaded.splits["test"].labels is None
 
 
+def test_two_parts_of_a_saved_set_for_one_split_are_never_merged(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    part = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]})
+    parts = datasets.DatasetDict({"train": part, "validation": part, "dev": part})
+    parts.save_to_disk(str(tmp_path / "saved"))
+    assert "dev" in refused("D030", tmp_path / "saved").message
+
+
 # Names
 
 

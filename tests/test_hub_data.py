@@ -11,6 +11,7 @@ from fakehub import FakeHub
 from jptextclf import hub
 from jptextclf.data import hub as data_hub
 from jptextclf.data.hub import load_hub_dataset
+from jptextclf.data.loading import load_data
 from jptextclf.errors import ConfigError, DataError, SetupError
 from jptextclf.store import manifest_sha256
 
@@ -112,17 +113,48 @@ def test_class_ids_are_given_as_their_names(server):
     assert found.component.note
 
 
+def parts(server, *names):
+    """A data set with these parts, whatever they are called."""
+    lines = [f"  - {{split: {name}, path: {number}.jsonl}}\n" for number, name in enumerate(names)]
+    readme = "---\nlicense: mit\nconfigs:\n- config_name: default\n  data_files:\n" + "".join(lines) + "---\n"
+    rows = '{"text": "良い", "label": "1"}\n{"text": "悪い", "label": "0"}\n'.encode()
+    commit(
+        server, {"README.md": readme.encode(), **{f"{number}.jsonl": rows for number in range(len(names))}}
+    )
+
+
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "dev"])
 def test_the_usual_names_of_validation_are_validation(server, name):
-    readme = "---\nlicense: mit\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train, path: a.jsonl}\n"
-    readme += f"  - {{split: {name}, path: b.jsonl}}\n---\n"
-    line = '{"text": "良い", "label": "1"}\n'.encode()
-    commit(server, {"README.md": readme.encode(), "a.jsonl": line, "b.jsonl": line})
-    assert set(load_hub_dataset("org/reviews").splits) == {"train", "validation"}
+    parts(server, "train", name)
+    assert set(load_hub_dataset("org/reviews").splits) == {"train", name}
+    assert set(load_data("org/reviews").splits) == {"train", "validation"}
 
 
-def test_a_second_validation_split_keeps_its_name():
-    assert set(data_hub._renamed({"train": 1, "validation": 2, "dev": 3})) == {"train", "validation", "dev"}
+def test_two_parts_for_one_split_are_never_merged(server):
+    parts(server, "train", "validation", "dev")
+    with pytest.raises(DataError) as caught:
+        load_data("org/reviews")
+    assert caught.value.code == "JPT-D030"
+    assert "dev" in caught.value.message
+
+
+def test_progress_is_told_what_is_fetched(server):
+    class Heard:
+        def __init__(self):
+            self.phases = []
+
+        def begin(self, phase, total):
+            self.phases.append(phase)
+
+        def advance(self, n, note=""):
+            pass
+
+        end = say = warn = lambda *_: None
+
+    commit(server, {"train.csv": TRAIN})
+    progress = Heard()
+    load_data("org/reviews", progress=progress)
+    assert any("org/reviews" in phase for phase in progress.phases)
 
 
 CONFIGS = "---\nconfigs:\n- config_name: small\n  data_files: s.csv\n- config_name: large\n  data_files: l.csv\n---\n"

@@ -35,7 +35,6 @@ _PATTERNS = (
 )
 _IGNORED = (".*", "*/.*", "requirements*.txt", "LICENSE*", "dataset_infos.json", "dataset_dict.json")
 _FORM = re.compile(r"(?P<repo>[^:@]+)(?::(?P<config>[^@]*))?(?P<revision>@.*)?", re.DOTALL)
-_VALIDATION = {"valid", "val", "dev"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class HubDataset:
     """Rows of each split, and what is known about where they come from."""
 
     splits: dict[str, Rows]
-    """By split; ``valid``, ``val`` and ``dev`` are ``validation`` here, other names are as upstream wrote them."""
+    """By the name that upstream gave the split."""
     component: Component
     """For the licence record."""
     revision: str
@@ -102,7 +101,7 @@ def load_hub_dataset(name: str, *, progress: Progress | None = None) -> HubDatas
     )
     with _silent(), _translated(hub_id):
         splits = _open(snapshot.directory, hub_id, config)
-    return HubDataset(_renamed(splits), _component(snapshot, config), snapshot.commit, snapshot.notes)
+    return HubDataset(splits, _component(snapshot, config), snapshot.commit, snapshot.notes)
 
 
 def _check_files(files: Mapping[str, int], hub_id: HubId) -> None:
@@ -136,14 +135,6 @@ def _open(directory: Path, hub_id: HubId, config: str | None) -> dict[str, Rows]
 def _configs(hub_id: HubId, known: list[str]) -> dict[str, str]:
     revision = f"@{hub_id.revision}" if hub_id.revision else ""
     return {"known": messages.listing(known, 20), "example": f"{hub_id.repo}:{known[0]}{revision}"}
-
-
-def _renamed(splits: dict[str, Rows]) -> dict[str, Rows]:
-    """The usual other names of validation as ``validation``, unless there is one of that name already."""
-    other = [name for name in splits if name.casefold() in _VALIDATION]
-    if "validation" in splits or len(other) != 1:
-        return splits
-    return {"validation" if name == other[0] else name: rows for name, rows in splits.items()}
 
 
 def _component(snapshot: Snapshot, config: str | None) -> Component:

@@ -12,7 +12,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -28,6 +28,7 @@ from jptextclf.messages import did_you_mean, listing, text
 
 if TYPE_CHECKING:
     from jptextclf.licensing.components import Component
+    from jptextclf.progress import Progress
 
 Labels: TypeAlias = tuple[str, ...]
 InMemory: TypeAlias = tuple[Iterable[Any], Iterable[Any] | None]
@@ -115,6 +116,7 @@ def load_data(
     need_labels: bool = True,
     training: bool = True,
     origin: DataOrigin | None = None,
+    progress: Progress | None = None,
 ) -> LoadedData:
     """Read examples.
 
@@ -130,6 +132,7 @@ def load_data(
     :param training: False for data that a model is only evaluated on: rows without a split are ``test``, and one
         label is enough
     :param origin: the user's declaration about the data, for the licence record
+    :param progress: told what is fetched, where the data are on a hub
     :raises DataError: the data cannot be used as they are
     :raises ConfigError: options contradict each other or the data
     :raises SetupError: a corpus or a package is missing
@@ -141,7 +144,7 @@ def load_data(
     if isinstance(data, tuple):
         return _from_memory(data, need_labels=need_labels, training=training, origin=origin)
     source = os.fspath(data)
-    found = _resolve(source, options)
+    found = _resolve(source, options, progress)
     extra: dict[Split, str | os.PathLike[str] | None] = {"validation": validation, "test": test}
     added = {
         split: _Input.of(_open(path, found.options), split)
@@ -237,13 +240,13 @@ def _json_list(cell: str) -> list[str] | None:
 # What the user named
 
 
-def _resolve(source: str, options: ReadOptions) -> _Found:
+def _resolve(source: str, options: ReadOptions, progress: Progress | None) -> _Found:
     path = Path(source).expanduser()
     if path.is_dir():
         return _directory(path, options)
     if not path.exists() and path.suffix.lower() not in FORMATS:
         if _HUB_ID.fullmatch(source) and not path.parent.is_dir():
-            return _hub(source, options)
+            return _hub(source, options, progress)
         if "/" not in source and "\\" not in source:
             return _corpus(source, options)
     return _Found([_Input.of(_open(path, options))], options)
@@ -259,19 +262,29 @@ def _directory(directory: Path, options: ReadOptions) -> _Found:
     if is_saved(directory):
         return _saved(directory, options)
     files = sorted(item for item in directory.iterdir() if item.suffix.lower() in FORMATS and item.is_file())
-    by_split: dict[Split, list[Path]] = defaultdict(list)
-    for file in files:
-        if split := split_of(file.stem):
-            by_split[split].append(file)
+    by_split = _by_split(str(directory), {file.name: split_of(file.stem) for file in files})
+    inputs = [
+        _Input.of(_open(directory / by_split[split], options), split) for split in SPLITS if split in by_split
+    ]
+    return _Found(inputs, options)
+
+
+def _by_split(name: str, parts: Mapping[str, Split | None]) -> dict[Split, str]:
+    """The one file or part for each split.
+
+    :param parts: the files or parts, and the split of each
+    :raises DataError: none is for a split (``JPT-D029``), or several are for the same one (``JPT-D030``)
+    """
+    by_split: dict[Split, list[str]] = defaultdict(list)
+    for part, split in parts.items():
+        if split is not None:
+            by_split[split].append(part)
     if not by_split:
-        raise DataError(
-            "D029", path=directory, files=listing(file.name for file in files) or text("words.none")
-        )
+        raise DataError("D029", path=name, files=listing(parts) or text("words.none"))
     for split, members in by_split.items():
         if len(members) > 1:
-            raise DataError("D030", path=directory, split=split, files=listing(file.name for file in members))
-    inputs = [_Input.of(_open(by_split[split][0], options), split) for split in SPLITS if split in by_split]
-    return _Found(inputs, options)
+            raise DataError("D030", path=name, split=split, files=listing(members))
+    return {split: members[0] for split, members in by_split.items()}
 
 
 def split_of(name: str) -> Split | None:
@@ -288,9 +301,8 @@ def _saved(directory: Path, options: ReadOptions) -> _Found:
 
 def _of_parts(name: str, parts: dict[str, _Input], options: ReadOptions) -> _Found:
     """The parts that are splits; what the others are called is told."""
+    _by_split(name, {part: one.split for part, one in parts.items()})
     unused = [part for part, one in parts.items() if one.split is None]
-    if len(unused) == len(parts):
-        raise DataError("D029", path=name, files=listing(parts))
     notes = [text("data.note_parts", names=listing(unused))] if unused else []
     return _Found([one for one in parts.values() if one.split is not None], options, notes=notes)
 
@@ -322,11 +334,11 @@ def _corpus(name: str, options: ReadOptions) -> _Found:
     return _Found(inputs, options, corpus.component())
 
 
-def _hub(name: str, options: ReadOptions) -> _Found:
+def _hub(name: str, options: ReadOptions, progress: Progress | None) -> _Found:
     from jptextclf.data._json import open_objects
     from jptextclf.data.hub import load_hub_dataset
 
-    dataset = load_hub_dataset(name)
+    dataset = load_hub_dataset(name, progress=progress)
     parts = {}
     for part, rows in dataset.splits.items():
         source = open_objects(part, rows, columns=rows.columns)
