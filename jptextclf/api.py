@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -27,7 +27,7 @@ from jptextclf.experiment import Prepared, Preview, prepare, preview, run
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.messages import listing, text
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
-from jptextclf.progress import Progress, Silent
+from jptextclf.progress import Logged, Progress, phase
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
@@ -67,15 +67,7 @@ class Run:
     @cached_property
     def predictor(self) -> Predictor:
         """The model, loaded when first asked for."""
-        classifier, adapter, device = self.bundle.load_model(self.device)
-        return Predictor(
-            classifier,
-            adapter,
-            self.schema,
-            thresholds=self.bundle.threshold_array,
-            max_length=self.bundle.max_length,
-            device=device,
-        )
+        return Predictor.of(self.bundle, self.device)
 
     def predict(self, texts: Sequence[str], *, on_too_long: OnTooLong = "truncate") -> Prediction:
         """Classify texts.
@@ -164,13 +156,13 @@ def train(
     :raises SetupError: the encoder or the device is missing
     :raises WorkError: training or writing failed
     """
-    show = progress or Silent()
+    show = progress or Logged()
     config = TrainConfig.from_options(settings)
     origin = declare(
         data_origin=data_origin, data_license=data_license, personal_information=personal_information,
         data_card=data_card if data_card is None else Path(data_card),
     )  # fmt: skip
-    target = Path(out) if out is not None else _free_run_directory(data)
+    target = _run_directory(out, data)
     check_target(target, overwrite=overwrite)
     loaded = load_data(
         data, validation=validation, test=test, columns=columns, text_column=text_column,
@@ -181,6 +173,8 @@ def train(
         show.say(line)
     if missing := _undeclared(loaded.summary.components):
         show.say(text("train.undeclared", options=listing(missing)))
+    if loaded.summary.label_separator is not None and config.task == "auto":
+        config = replace(config, task="multilabel")
     prepared = prepare(loaded.splits, config, progress=show)
     if dry_run:
         return DryRun(target, prepared, preview(prepared), loaded.summary, RUN_FILES)
@@ -194,8 +188,10 @@ def train(
         },
         progress=show,
     )
-    write_bundle(result.bundle, result.predictor.classifier, result.predictor.adapter, overwrite=overwrite)
-    return Run(result.bundle, config.device, result.comparison)
+    # Another training may have taken a directory that was free when this one began.
+    bundle = replace(result.bundle, path=_run_directory(out, data))
+    write_bundle(bundle, result.predictor.classifier, result.predictor.adapter, overwrite=overwrite)
+    return Run(bundle, config.device, result.comparison)
 
 
 def load(path: str | os.PathLike[str], *, device: str = "auto") -> Run:
@@ -227,22 +223,19 @@ def evaluate(
     :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or carry a label that the
         run does not know
     """
-    show = progress or Silent()
+    show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device)
-    if label_separator is None and opened.schema.is_multilabel:
-        label_separator = opened.bundle.record["data"]["columns"]["label_separator"]
-    loaded = load_data(
-        data, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
-        label_separator=label_separator, encoding=encoding, training=False,
+    loaded = _load_like_training(
+        opened, data, columns=columns, text_column=text_column, label_column=label_column,
+        split_column=split_column, label_separator=label_separator, encoding=encoding,
     )  # fmt: skip
     for line in loaded.summary.lines():
         show.say(line)
     examples = loaded.splits[_split_to_score(loaded, split)]
     known = known_references(opened.schema, examples.labels or [])
     texts = [one for one, kept in zip(examples.texts, known.kept, strict=True) if kept]
-    show.begin(text("evaluate.phase"), len(texts))
-    prediction = opened.predictor.predict(texts, progress=show)
-    show.end()
+    with phase(show, text("evaluate.phase"), len(texts)):
+        prediction = opened.predictor.predict(texts, progress=show)
     return score(
         opened.schema,
         known.references,
@@ -296,7 +289,7 @@ def predict_file(
     :param label_separator: between the labels of one text
     :raises DataError: the input cannot be read; ``output`` is then as it was
     """
-    show = progress or Silent()
+    show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device)
     table = open_table(input, encoding=input_encoding, columns=columns)
     # The columns that the run was trained on are looked for first, then the usual names.
@@ -304,14 +297,14 @@ def predict_file(
     show.say(text("predict.columns", text=listing(found.text)))
     names = _unused_names(table.columns, ("predicted_label", "predicted_probability", "truncated", "empty"))
     read = truncated = empty = 0
-    show.begin(text("predict.phase"), 0)
     as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
-    with open_writer(
-        output, columns=(*table.columns, *names), encoding=encoding, source=table.path
-    ) as writer:
+    with (
+        phase(show, text("predict.phase"), None),
+        open_writer(output, columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer,
+    ):
         for rows in _batches(table.rows()):
             texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
-            prediction = opened.predictor.predict(texts, on_too_long=on_too_long)
+            prediction = opened.predictor.predict(texts, on_too_long=on_too_long, first=rows[0].number)
             for row, cells in zip(
                 rows, _added_cells(prediction, None if as_lists else label_separator), strict=True
             ):
@@ -320,7 +313,6 @@ def predict_file(
             truncated += int(prediction.truncated.sum())
             empty += int(prediction.empty.sum())
             show.advance(len(rows))
-    show.end()
     return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
 
 
@@ -395,8 +387,25 @@ def _name_of(data: Data) -> str:
     return Path(data).resolve().name if Path(data).exists() else os.fspath(data)
 
 
-def _free_run_directory(data: Data) -> Path:
-    """The first free ``runs/<name>-<n>``."""
+def _load_like_training(run: Run, data: Data, **options: Any) -> LoadedData:
+    """Labelled texts, from the columns that the run was trained on where nothing else is asked for and they exist."""
+    remembered = run.bundle.record["data"]["columns"]
+    if options["label_separator"] is None and run.schema.is_multilabel:
+        options["label_separator"] = remembered["label_separator"]
+    if options["text_column"] is None and options["label_column"] is None and not isinstance(data, tuple):
+        names = {"text_column": remembered["text"], "label_column": remembered["label"]}
+        try:
+            return load_data(data, **{**options, **names}, training=False)
+        except DataError as error:
+            if error.code != "JPT-D019":
+                raise
+    return load_data(data, **options, training=False)
+
+
+def _run_directory(out: str | os.PathLike[str] | None, data: Data) -> Path:
+    """``out``, or else the first free ``runs/<name>-<n>``."""
+    if out is not None:
+        return Path(out)
     name = re.sub(r"[^\w.-]+", "-", Path(_name_of(data)).stem) or "run"
     number = 1
     while (path := Path("runs") / f"{name}-{number}").exists():

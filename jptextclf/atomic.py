@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -37,14 +38,13 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if not overwrite:
             raise ConfigError("U024", path=target)
         # Only what this package wrote is ever deleted.
-        if not (target / "MANIFEST.json").is_file():
+        if not _is_ours(target):
             raise ConfigError("U025", path=target)
     with _write_errors(target):
         made = _make_parents(target.parent)
         probe = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         probe.rmdir()
-        for directory in reversed(made):
-            directory.rmdir()
+        _remove_empty(made)
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_target(target, overwrite=overwrite)
     with _write_errors(target):
-        _make_parents(target.parent)
+        made = _make_parents(target.parent)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             # mkdtemp makes private directories; a run is shared like any other directory.
@@ -71,7 +71,25 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             _replace(staging, target)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
+            _remove_empty(made)
             raise
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether a directory holds a manifest, and nothing but the files that it lists."""
+    try:
+        listed = set(json.loads((directory / "MANIFEST.json").read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    files = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
+    return files <= {*listed, "MANIFEST.json"}
+
+
+def _remove_empty(directories: list[Path]) -> None:
+    """Remove directories that were made for a target, unless somebody else has begun to use them."""
+    for directory in reversed(directories):
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def _replace(staging: Path, target: Path) -> None:

@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from jptextclf import __version__, messages
 from jptextclf.adapters import TokenizerAdapter, open_adapter
 from jptextclf.atomic import new_directory, sha256_of
@@ -38,11 +36,17 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _RECORD, _COMPONENTS, _MANIFEST, _README = "jptextclf.json", "components.json", "MANIFEST.json", "README.md"
-_REQUIRED = {"config.json", "model.safetensors", _RECORD, _COMPONENTS, _README}
 _ROLES = ("base_model", "training_data")
 RUN_FILES = (
-    "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", _RECORD, _COMPONENTS, _README, _MANIFEST,
-)  # fmt: skip
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    _RECORD,
+    _COMPONENTS,
+    _README,
+    _MANIFEST,
+)
 """Every file of a run directory."""
 _FRONT_MATTER = """---
 license: other
@@ -82,9 +86,20 @@ class Bundle:
         chosen = choose_device(device)
         return load_classifier(self.path).to(chosen), open_adapter(self.path, name=self.adapter), chosen
 
-    @property
-    def threshold_array(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.array(self.thresholds, dtype=np.float32)
+    def to_json(self) -> dict[str, Any]:
+        """What ``jptextclf.json`` holds; numbers that JSON does not have are null."""
+        record: dict[str, Any] = _finite(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "jptextclf": __version__,
+                "labels": self.schema.to_json(),
+                "thresholds": list(self.thresholds),
+                "max_length": self.max_length,
+                "adapter": {"name": self.adapter},
+                **self.record,
+            }
+        )
+        return record
 
 
 def write_bundle(
@@ -98,7 +113,7 @@ def write_bundle(
     with new_directory(bundle.path, overwrite=overwrite) as staging:
         _write_network(classifier, staging)
         adapter.save_pretrained(staging, max_length=bundle.max_length)
-        _write_json(staging / _RECORD, _to_record(bundle))
+        _write_json(staging / _RECORD, bundle.to_json())
         _write_json(
             staging / _COMPONENTS,
             {"schema_version": SCHEMA_VERSION, "components": [one.to_json() for one in bundle.components]},
@@ -159,14 +174,23 @@ def verify(path: Path) -> None:
         listed = {name: (entry["sha256"], entry["size"]) for name, entry in files.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SetupError("E062", path=path, problem=f"{_MANIFEST}: {error}") from error
-    for name in sorted(_REQUIRED - set(listed)):
+    for name in sorted({*RUN_FILES} - {*listed, _MANIFEST}):
         raise SetupError("E060", path=path, file=name)
+    # transformers reads files that happen to lie there, such as adapter_config.json.
+    for name in sorted(_visible_files(path) - {*listed, _MANIFEST}):
+        raise SetupError("E063", path=path, file=name)
     for name, (digest, size) in sorted(listed.items()):
         file = path / name
         # A manifest is only believed about files inside its own directory.
         inside = not Path(name).is_absolute() and ".." not in Path(name).parts
         if not inside or not file.is_file() or file.stat().st_size != size or sha256_of(file) != digest:
             raise SetupError("E060", path=path, file=name)
+
+
+def _visible_files(path: Path) -> set[str]:
+    """Files of a directory by relative name; those that a desktop leaves behind, ``.DS_Store``, do not count."""
+    names = (file.relative_to(path) for file in path.rglob("*") if not file.is_dir())
+    return {name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)}
 
 
 def model_card(bundle: Bundle) -> str:
@@ -195,18 +219,6 @@ def _write_network(classifier: Classifier, directory: Path) -> None:
     _write_json(directory / "config.json", config)
     state = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
-
-
-def _to_record(bundle: Bundle) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "jptextclf": __version__,
-        "labels": bundle.schema.to_json(),
-        "thresholds": list(bundle.thresholds),
-        "max_length": bundle.max_length,
-        "adapter": {"name": bundle.adapter},
-        **bundle.record,
-    }
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

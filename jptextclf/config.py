@@ -51,7 +51,7 @@ class TrainConfig:
     metric: Metric | None = None
     """Picks the best epoch on validation. None: ``macro_f1``."""
     patience: int | None = 3
-    """Training ends after this many epochs without a better value; None never ends early."""
+    """Training ends after this many epochs without a better value; 0 or None never ends early."""
     validation_fraction: float = 0.1
     """Share of the training texts held out where no validation split is given."""
     seed: int = 0
@@ -153,7 +153,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_grad_norm": (_number(0, float("inf"), open_low=True), "above_0"),
     "class_weights": (_one_of(ClassWeights), "a_class_weights"),
     "metric": (_or_none(_one_of(Metric)), "a_metric"),
-    "patience": (_or_none(_whole(1, 10_000)), "whole_from_1"),
+    "patience": (_or_none(_whole(0, 10_000)), "whole_from_0"),
     "validation_fraction": (_number(0, 0.9, open_low=True), "fraction"),
     "seed": (_whole(0, 2**32 - 1), "whole_from_0"),
     "device": (_is_device, "a_device"),

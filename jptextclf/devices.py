@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from jptextclf.errors import SetupError
+from jptextclf.errors import SetupError, WorkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def choose_device(name: str) -> torch.device:
@@ -67,6 +71,23 @@ def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextMan
     if precision == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=precision)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Running out of memory, on a GPU or not, becomes one error that says what to do.
+
+    :raises WorkError: ``JPT-W013``
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise WorkError("W013") from error
+    except RuntimeError as error:
+        # The allocator of a CPU raises nothing more special.
+        if "can't allocate memory" not in str(error):
+            raise
+        raise WorkError("W013") from error
 
 
 def peak_memory(device: torch.device) -> int | None:

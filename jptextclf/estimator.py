@@ -17,11 +17,11 @@ from jptextclf.bundle import Bundle, open_bundle, write_bundle
 from jptextclf.config import TrainConfig
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
-from jptextclf.errors import ConfigError
+from jptextclf.errors import ConfigError, DataError
 from jptextclf.experiment import prepare, run
 from jptextclf.messages import text
 from jptextclf.prediction import Prediction, Predictor
-from jptextclf.progress import Progress, Silent
+from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +41,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     matrix, makes the task multi-label. Parameters are those of :class:`jptextclf.config.TrainConfig` and of
     :func:`jptextclf.train`.
 
-    :param progress: told what happens during ``fit``; None is silent
+    :param progress: told what happens during ``fit``; None logs to ``jptextclf``
     """
 
     def __init__(
@@ -118,8 +118,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             data_license=self.data_license,
             personal_information=self.personal_information,
         )
-        show = self.progress or Silent()
+        show = self.progress or Logged()
         loaded = load_data((texts, labels), origin=origin)
+        for line in loaded.summary.lines():
+            show.say(line)
         prepared = prepare(loaded.splits, config, progress=show)
         result = run(
             prepared,
@@ -166,7 +168,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises ConfigError, WorkError: the place cannot be used
         """
         bundle, predictor = self._fitted()
-        record = {**bundle.record, "label_type": _TYPES.get(self.classes_.dtype.kind, "str")}
+        record = {
+            **bundle.record,
+            "label_type": _TYPES.get(self.classes_.dtype.kind, "str"),
+            "matrix_columns": len(self._originals) if self._is_matrix else None,
+        }
         write_bundle(
             replace(bundle, path=Path(path), record=record),
             predictor.classifier,
@@ -181,21 +187,16 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises SetupError: it is no run directory, or damaged
         """
         bundle = open_bundle(Path(path))
-        classifier, adapter, chosen = bundle.load_model(device)
         settings = {
             name: value for name, value in bundle.record["config"].items() if name in cls._get_param_names()
         }
         loaded = cls(**{**settings, "device": device})
         kind = bundle.record.get("label_type", "str")
-        loaded._originals = {name: _restored(name, kind) for name in bundle.schema.names}
-        loaded._is_matrix = False
-        loaded._take(
-            bundle,
-            Predictor(
-                classifier, adapter, bundle.schema, thresholds=bundle.threshold_array,
-                max_length=bundle.max_length, device=chosen,
-            ),
-        )  # fmt: skip
+        n_columns = bundle.record.get("matrix_columns")
+        loaded._is_matrix = n_columns is not None
+        names = bundle.schema.names if n_columns is None else [str(column) for column in range(n_columns)]
+        loaded._originals = {name: _restored(name, kind) for name in names}
+        loaded._take(bundle, Predictor.of(bundle, device))
         return loaded
 
     def _take(self, bundle: Bundle, predictor: Predictor) -> None:
@@ -246,7 +247,7 @@ def _label_names(
         originals: dict[str, Any] = {str(column): column for column in range(given.shape[1])}
     else:
         originals = {}
-    named = []
+    named: list[tuple[str, ...]] = []
     shape: Literal["flat", "lists", "matrix"] = "matrix" if is_matrix else "flat"
     for row in rows:
         if isinstance(row, (list, tuple, set, frozenset)):
@@ -255,6 +256,9 @@ def _label_names(
         else:
             items = (row,)
         for item in items:
+            # NaN is the one value that differs from itself: how tables spell a missing label.
+            if item is None or item != item:
+                raise DataError("D038", item=len(named), found=repr(item))
             if originals.setdefault(str(item), item) != item:
                 raise ConfigError("U026", first=repr(originals[str(item)]), second=repr(item))
         named.append(tuple(str(item) for item in items))

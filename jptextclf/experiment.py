@@ -29,10 +29,12 @@ from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
+from jptextclf.progress import phase
+from jptextclf.thresholds import best_thresholds
 from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,12 +63,13 @@ class Prepared:
     plan: Plan
     seconds: dict[str, float]
 
-    @property
-    def predictor(self) -> Predictor:
+    def predictor(self, thresholds: Sequence[float] | None = None) -> Predictor:
+        """The classifier as it is now, ready for texts."""
         return Predictor(
             self.classifier,
             self.adapter,
             self.schema,
+            thresholds=None if thresholds is None else np.array(thresholds, dtype=np.float32),
             max_length=self.config.max_length,
             device=self.plan.device,
         )
@@ -184,9 +187,18 @@ def run(
     )
     seconds["train"] = time.monotonic() - started
     started = time.monotonic()
-    predictions = _predict(prepared, progress)
+    thresholds = _thresholds(prepared, progress)
+    predictor = prepared.predictor(thresholds)
+    predictions = _predict(prepared, predictor, progress)
     evaluations = {
-        name: score(schema, prepared.encoded[name].targets, prediction.label_ids, seed=config.seed)
+        name: score(
+            schema,
+            prepared.encoded[name].targets,
+            prediction.label_ids,
+            seed=config.seed,
+            n_truncated=int(prediction.truncated.sum()),
+            n_empty=int(prediction.empty.sum()),
+        )
         for name, prediction in predictions.items()
     }
     seconds["evaluate"] = time.monotonic() - started
@@ -199,23 +211,26 @@ def run(
         prepared.splits[compared_on],
         predictions[compared_on].label_ids,
         split=compared_on,
+        metric=prepared.plan.metric,
         encoder_seconds=seconds["train"],
         seed=config.seed,
     )
     seconds["baselines"] = time.monotonic() - started
+    if compared_on == "validation":
+        progress.say(text("train.compared_on_validation"))
     for note in comparison.notes:
         progress.say(note)
     (progress.warn if comparison.verdict.is_warning else progress.say)(str(comparison.verdict))
     bundle = Bundle(
         path=path,
         schema=schema,
-        thresholds=(0.5,) * schema.n_labels,
+        thresholds=thresholds,
         max_length=config.max_length,
         adapter=prepared.adapter.name,
         components=(*_model_components(prepared.encoder), *data_components, *software_components()),
         record=_record(prepared, history, evaluations, comparison, data_record, seconds),
     )
-    return Result(bundle, prepared.predictor, comparison)
+    return Result(bundle, predictor, comparison)
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:
@@ -256,23 +271,32 @@ def _measure(
     schema: LabelSchema, references: NDArray[Any], metric: str
 ) -> Callable[[NDArray[np.float32]], float]:
     def measure(logits: NDArray[np.float32]) -> float:
-        # A probability of 0.5 is a logit of 0.
-        guesses = (logits >= 0).astype(np.int64) if schema.is_multilabel else logits.argmax(axis=1)
+        guesses = logits.argmax(axis=1)
+        if schema.is_multilabel:
+            guesses = (logits >= best_thresholds(logits, references)).astype(np.int64)
         return metric_value(metric, schema, references, guesses)
 
     return measure
 
 
-def _predict(prepared: Prepared, progress: Progress) -> dict[Split, Prediction]:
+def _thresholds(prepared: Prepared, progress: Progress) -> tuple[float, ...]:
+    """For a multi-label task the probability of each label that gives the best F1 on validation."""
+    if not prepared.schema.is_multilabel:
+        return (0.5,) * prepared.schema.n_labels
+    probabilities = prepared.predictor().predict(prepared.splits["validation"].texts).probabilities
+    found = best_thresholds(probabilities, prepared.encoded["validation"].targets)
+    # Half a point of rounding on either side of a threshold must not turn a label.
+    chosen = tuple(round(float(one), 4) for one in np.clip(found, 0.01, 0.99))
+    names = (f"{name} {value:.2f}" for name, value in zip(prepared.schema.names, chosen, strict=True))
+    progress.say(text("train.thresholds", thresholds=listing(names, 20)))
+    return chosen
+
+
+def _predict(prepared: Prepared, predictor: Predictor, progress: Progress) -> dict[Split, Prediction]:
     """What the trained classifier says about validation and test, in float32."""
-    predictor = prepared.predictor
     texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
-    progress.begin(text("train.phase_evaluate"), sum(len(one) for one in texts.values()))
-    predictions: dict[Split, Prediction] = {
-        name: predictor.predict(some, progress=progress) for name, some in texts.items()
-    }
-    progress.end()
-    return predictions
+    with phase(progress, text("train.phase_evaluate"), sum(len(one) for one in texts.values())):
+        return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
 
 
 def _model_components(encoder: EncoderFiles) -> tuple[Component, Component]:

@@ -89,9 +89,12 @@ class LabelSchema:
                 "D040", label=name, known=listing(self.names), hint=did_you_mean(name, self.names)
             ) from None
 
-    def encode(self, labels: Iterable[Sequence[str]]) -> NDArray[np.int64] | NDArray[np.float32]:
+    def encode(
+        self, labels: Iterable[Sequence[str]], *, numbers: Sequence[int] | None = None
+    ) -> NDArray[np.int64] | NDArray[np.float32]:
         """Label names of each example -> ids, or a 0/1 matrix for a multi-label task.
 
+        :param numbers: number of each text, for errors: its row in a file; None counts from 1
         :returns: *Shape:* ``(texts,)`` int64, or ``(texts, n_labels)`` float32
         :raises DataError: an unknown name (``JPT-D040``), or not exactly one label where the task wants one (``JPT-D041``)
         """
@@ -104,7 +107,8 @@ class LabelSchema:
                 if name not in ids:
                     self.id_of(name)
             if not self.is_multilabel and len(row) != 1:
-                raise DataError("D041", task=self.task, item=number, labels=listing(row))
+                item = number + 1 if numbers is None else numbers[number]
+                raise DataError("D041", task=self.task, item=item, labels=listing(row))
         if not self.is_multilabel:
             return np.array([ids[row[0]] for row in rows], dtype=np.int64)
         matrix = np.zeros((len(rows), self.n_labels), dtype=np.float32)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from jptextclf import builtin
 from jptextclf.batching import length_batches
-from jptextclf.devices import autocast
+from jptextclf.devices import autocast, memory_errors
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.messages import listing
 
@@ -86,7 +86,7 @@ def compute_logits(
     device = classifier.device
     was_training = classifier.training
     classifier.eval()
-    with torch.inference_mode(), autocast(device, precision):
+    with torch.inference_mode(), autocast(device, precision), memory_errors():
         for texts in length_batches(encodings.lengths, max_tokens=max_tokens):
             logits[texts] = classifier(*to_device(encodings.select(texts), device)).cpu().numpy()
             if on_batch is not None:
@@ -131,18 +131,10 @@ def build_classifier(files: EncoderFiles, schema: LabelSchema, *, seed: int) -> 
     _describe_labels(config, schema)
     if type(config) not in AutoModelForSequenceClassification._model_mapping.keys():  # noqa: SLF001, SIM118
         raise SetupError("E045", path=files.directory, found=config.model_type)
-    torch.manual_seed(seed)
-    if files.kind == "builtin":
-        network = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-        missing = network.base_model.load_state_dict(builtin.load_state_dict(), strict=False).missing_keys
-    else:
-        with _translated(files.directory), _quiet_transformers():
-            network, loading = AutoModelForSequenceClassification.from_pretrained(
-                str(files.directory), config=config, dtype=torch.float32, local_files_only=True,
-                trust_remote_code=False, use_safetensors=True, output_loading_info=True,
-            )  # fmt: skip
-        prefix = network.base_model_prefix + "."
-        missing = [key.removeprefix(prefix) for key in loading["missing_keys"] if key.startswith(prefix)]
+    # The caller's own random numbers stay as they were.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network, missing = _pretrained(files, config)
     # Encoders published for embeddings have no pooler; it belongs to the head and is trained with it.
     lacking = [key for key in missing if not key.startswith("pooler.")]
     if lacking:
@@ -202,6 +194,24 @@ def max_positions(config: Any) -> int | None:
 def hidden_width(config: Any) -> int:
     """Hidden size, whatever the architecture calls it."""
     return int(getattr(config, "hidden_size", None) or config.dim)
+
+
+def _pretrained(files: EncoderFiles, config: Any) -> tuple[Any, list[str]]:
+    """A network with the encoder's weights and a new head, and which tensors of the encoder are missing."""
+    from transformers import AutoModelForSequenceClassification
+
+    if files.kind == "builtin":
+        network = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        return network, list(
+            network.base_model.load_state_dict(builtin.load_state_dict(), strict=False).missing_keys
+        )
+    with _translated(files.directory), _quiet_transformers():
+        network, loading = AutoModelForSequenceClassification.from_pretrained(
+            str(files.directory), config=config, dtype=torch.float32, local_files_only=True,
+            trust_remote_code=False, use_safetensors=True, output_loading_info=True,
+        )  # fmt: skip
+    prefix = network.base_model_prefix + "."
+    return network, [key.removeprefix(prefix) for key in loading["missing_keys"] if key.startswith(prefix)]
 
 
 def _start_from_identity(network: Any, *, pooler_is_new: bool) -> None:

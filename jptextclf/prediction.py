@@ -14,14 +14,15 @@ import torch
 from jptextclf.encodings import Encodings
 from jptextclf.errors import DataError
 from jptextclf.model import Classifier, compute_logits
-from jptextclf.progress import Progress, Silent
+from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from jptextclf.adapters import TokenizerAdapter
+    from jptextclf.bundle import Bundle
     from jptextclf.labels import LabelSchema
 
 OnTooLong = Literal["truncate", "error"]
@@ -99,55 +100,60 @@ class Predictor:
         max_tokens: int = 4096,
         device: torch.device | None = None,
     ) -> None:
-        self.classifier = classifier.to(device) if device is not None else classifier
+        self.classifier = classifier if device is None else classifier.to(device)
         self.adapter = adapter
         self.schema = schema
         self.thresholds = np.full(schema.n_labels, 0.5, np.float32) if thresholds is None else thresholds
         self.max_length = max_length
         self.max_tokens = max_tokens
 
+    @classmethod
+    def of(cls, bundle: Bundle, device: str = "auto") -> Predictor:
+        """The predictor of a run directory.
+
+        :raises SetupError: the device cannot be used, or the model cannot be read
+        """
+        classifier, adapter, chosen = bundle.load_model(device)
+        thresholds = np.array(bundle.thresholds, dtype=np.float32)
+        return cls(
+            classifier,
+            adapter,
+            bundle.schema,
+            thresholds=thresholds,
+            max_length=bundle.max_length,
+            device=chosen,
+        )
+
     def predict(
         self,
         texts: Sequence[str],
         *,
         on_too_long: OnTooLong = "truncate",
-        precision: torch.dtype = torch.float32,
+        first: int = 1,
         progress: Progress | None = None,
     ) -> Prediction:
         """Classify texts. Memory beside the result does not grow with their number.
 
+        :param first: number of the first text, for errors: its row in a file
         :raises TypeError: an item is not a ``str``
         :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
         """
-        show = progress or Silent()
+        show = progress or Logged()
         parts = []
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             some = texts[start : start + _TEXTS_AT_ONCE]
-            encodings = self._encode(some, start, on_too_long)
+            encodings = self._encode(some, first + start, on_too_long)
             logits = compute_logits(
-                self.classifier,
-                encodings,
-                precision=precision,
-                max_tokens=self.max_tokens,
-                on_batch=show.advance,
+                self.classifier, encodings, max_tokens=self.max_tokens, on_batch=show.advance
             )
             parts.append(self._from_logits(some, encodings, logits))
         return _joined(parts) if parts else self._from_logits([], Encodings.empty(), self._no_logits())
-
-    def predict_stream(
-        self, batches: Iterator[Sequence[str]], *, on_too_long: OnTooLong = "truncate"
-    ) -> Iterator[Prediction]:
-        """One :class:`Prediction` for each batch of texts, as they come."""
-        for texts in batches:
-            yield self.predict(texts, on_too_long=on_too_long)
 
     def _encode(self, texts: Sequence[str], first: int, on_too_long: OnTooLong) -> Encodings:
         encodings = self.adapter.encode(texts, max_length=self.max_length)
         if on_too_long == "error" and encodings.truncated.any():
             number = int(np.argmax(encodings.truncated))
-            raise DataError(
-                "D042", item=first + number + 1, max_length=self.max_length, start=texts[number][:30]
-            )
+            raise DataError("D042", item=first + number, max_length=self.max_length, start=texts[number][:30])
         return encodings
 
     def _from_logits(

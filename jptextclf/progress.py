@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOGGER = logging.getLogger("jptextclf")
 
 
 class Progress(Protocol):
-    """Told about phases, advances and remarks; the command line draws them, the default keeps silent."""
+    """Told about phases, advances and remarks; the command line draws them, the default logs them."""
 
-    def begin(self, phase: str, total: int) -> None:
-        """A phase of ``total`` units starts."""
+    def begin(self, phase: str, total: int | None) -> None:
+        """A phase of ``total`` units starts; None where their number is not known."""
 
     def advance(self, n: int, note: str = "") -> None:
         """``n`` more units are done; ``note`` replaces what stands beside the bar."""
 
     def end(self) -> None:
-        """The phase is over."""
+        """The phase is over, done or not."""
 
     def say(self, sentence: str) -> None:
         """A remark."""
@@ -24,13 +31,10 @@ class Progress(Protocol):
         """A remark that a person should not miss."""
 
 
-class Silent:
-    """Shows nothing, keeps the warnings."""
+class Logged:
+    """Remarks go to the logger ``jptextclf``, warnings as warnings; bars are not drawn."""
 
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def begin(self, phase: str, total: int) -> None:
+    def begin(self, phase: str, total: int | None) -> None:
         pass
 
     def advance(self, n: int, note: str = "") -> None:
@@ -40,7 +44,17 @@ class Silent:
         pass
 
     def say(self, sentence: str) -> None:
-        pass
+        _LOGGER.info("%s", sentence)
 
     def warn(self, sentence: str) -> None:
-        self.warnings.append(sentence)
+        _LOGGER.warning("%s", sentence)
+
+
+@contextmanager
+def phase(progress: Progress, name: str, total: int | None) -> Iterator[None]:
+    """A phase that ends however the block ends."""
+    progress.begin(name, total)
+    try:
+        yield
+    finally:
+        progress.end()

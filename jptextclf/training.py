@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from jptextclf.batching import micro_batches, random_batches
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
-from jptextclf.devices import autocast, choose_device, choose_precision
+from jptextclf.devices import autocast, choose_device, choose_precision, memory_errors
 from jptextclf.errors import WorkError
 from jptextclf.messages import text
 from jptextclf.model import Classifier, compute_logits, to_device
+from jptextclf.progress import phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,40 +132,55 @@ def fine_tune(
     :param measure: logits of the validation texts -> the value of the chosen metric, higher is better
     :raises WorkError: the loss is no longer a finite number (``JPT-W010``)
     """
+    # Dropout draws from the global generators; the caller's own random numbers stay as they were.
+    with torch.random.fork_rng(devices=[plan.device] if plan.device.type == "cuda" else []):
+        return _train(classifier, train, validation, plan, config, measure, progress)
+
+
+def _train(
+    classifier: Classifier,
+    train: LabelledTexts,
+    validation: LabelledTexts,
+    plan: Plan,
+    config: TrainConfig,
+    measure: Callable[[NDArray[np.float32]], float],
+    progress: Progress,
+) -> History:
     stepper = Stepper(classifier, train, plan=plan, config=config)
     best: tuple[float, float] | None = None
     best_state: dict[str, Tensor] = {}
     epochs: list[Epoch] = []
     best_epoch = 0
-    progress.begin(text("train.phase_train"), plan.total_steps)
-    for number in range(1, plan.epochs + 1):
-        started = time.monotonic()
-        losses = []
-        for batch in random_batches(len(train), batch_size=config.batch_size, seed=config.seed, epoch=number):
-            losses.append(stepper.step(batch))
-            progress.advance(
-                1, text("train.note", epoch=number, epochs=plan.epochs, loss=f"{losses[-1]:.3f}")
+    with phase(progress, text("train.phase_train"), plan.total_steps):
+        for number in range(1, plan.epochs + 1):
+            started = time.monotonic()
+            losses = []
+            for batch in random_batches(
+                len(train), batch_size=config.batch_size, seed=config.seed, epoch=number
+            ):
+                losses.append(stepper.step(batch))
+                progress.advance(
+                    1, text("train.note", epoch=number, epochs=plan.epochs, loss=f"{losses[-1]:.3f}")
+                )
+            logits = compute_logits(
+                classifier, validation.encodings, precision=plan.precision, max_tokens=config.max_tokens
             )
-        logits = compute_logits(
-            classifier, validation.encodings, precision=plan.precision, max_tokens=config.max_tokens
-        )
-        loss = float(loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)) / len(
-            validation
-        )
-        value = measure(logits)
-        epochs.append(Epoch(number, float(np.mean(losses)), loss, value, time.monotonic() - started))
-        progress.say(
-            text(
-                "train.epoch", epoch=number, epochs=plan.epochs, train_loss=f"{epochs[-1].train_loss:.3f}",
-                loss=f"{loss:.3f}", metric=plan.metric, value=f"{value:.4f}", seconds=f"{epochs[-1].seconds:.0f}",
-            )
-        )  # fmt: skip
-        # Of epochs with the same score, the one with the lower loss.
-        if best is None or (value, -loss) > best:
-            best, best_epoch, best_state = (value, -loss), number, copy.deepcopy(classifier.state_dict())
-        elif config.patience is not None and number - best_epoch >= config.patience:
-            break
-    progress.end()
+            loss = float(
+                loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)
+            ) / len(validation)
+            value = measure(logits)
+            epochs.append(Epoch(number, float(np.mean(losses)), loss, value, time.monotonic() - started))
+            progress.say(
+                text(
+                    "train.epoch", epoch=number, epochs=plan.epochs, train_loss=f"{epochs[-1].train_loss:.3f}",
+                    loss=f"{loss:.3f}", metric=plan.metric, value=f"{value:.4f}", seconds=f"{epochs[-1].seconds:.0f}",
+                )
+            )  # fmt: skip
+            # Of epochs with the same score, the one with the lower loss.
+            if best is None or (value, -loss) > best:
+                best, best_epoch, best_state = (value, -loss), number, copy.deepcopy(classifier.state_dict())
+            elif config.patience and number - best_epoch >= config.patience:
+                break
     classifier.load_state_dict(best_state)
     classifier.eval()
     return History(tuple(epochs), best_epoch, len(epochs) < plan.epochs, stepper.steps)
@@ -204,7 +220,8 @@ class Stepper:
         :raises WorkError: the loss is not finite (``JPT-W010``)
         """
         self.classifier.train()
-        loss = self.accumulate(batch)
+        with memory_errors():
+            loss = self.accumulate(batch)
         if not math.isfinite(loss):
             rate = f"{self.schedule.get_last_lr()[0]:.1e}"
             raise WorkError("W010", step=self.steps + 1, loss=loss, learning_rate=rate)
@@ -242,7 +259,7 @@ def loss_sum(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
 
     :param logits: *Shape:* ``(texts, n_labels)``, float32
     :param targets: ids ``(texts,)`` int64, or 0/1 ``(texts, n_labels)`` float32
-    :param weights: of each label, mean 1 over the training texts.  *Shape:* ``(n_labels,)``
+    :param weights: of each label, see :func:`label_weights`.  *Shape:* ``(n_labels,)``
     """
     if targets.ndim == 1:
         losses = nn.functional.cross_entropy(logits, targets, reduction="none")

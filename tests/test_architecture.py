@@ -19,7 +19,7 @@ ROWS = {
     "adapters": 3.0, "metrics": 3.0,
     "data": 4.0,
     "builtin": 4.5, "devices": 5.0, "batching": 5.0, "encoders": 5.0, "model": 5.1, "bundle": 5.2,
-    "evaluation": 6.0, "prediction": 6.0, "training": 6.1, "baselines": 6.1, "experiment": 6.2,
+    "evaluation": 6.0, "thresholds": 6.0, "prediction": 6.0, "training": 6.1, "baselines": 6.1, "experiment": 6.2,
     "api": 7.0, "estimator": 7.1,
     "cli": 8.0, "__main__": 8.1,
 }  # fmt: skip

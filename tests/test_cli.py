@@ -232,7 +232,7 @@ def test_a_signal_ends_training_with_its_status_and_nothing_written(
 ):
     with subprocess.Popen(
         [sys.executable, "-m", "jptextclf", "train", str(reviews_csv), "--model", str(tiny_encoder), "--out",
-         str(tmp_path / "run"), "--epochs", "10000", "--max-length", "64", "--device", "cpu"],
+         str(tmp_path / "run"), "--epochs", "10000", "--patience", "0", "--max-length", "64", "--device", "cpu"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(JPTEXTCLF_LANG="en"),
     ) as process:  # fmt: skip
         seen = b""
@@ -243,7 +243,7 @@ def test_a_signal_ends_training_with_its_status_and_nothing_written(
         process.send_signal(number)
         rest = process.stderr.read()
         assert process.wait(timeout=60) == status
-    assert b"Nothing was written" in rest
+    assert b"Nothing half-written is left" in rest
     assert b"Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
 

@@ -84,6 +84,37 @@ def test_what_was_read_from_json_lines_is_written_back(tmp_path):
     assert (tmp_path / "b.jsonl").read_text() == lines
 
 
+@pytest.mark.parametrize("form", ["jsonl", "xlsx", "csv"])
+def test_what_is_no_number_is_written_as_nothing(tmp_path, form):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    if form == "xlsx":
+        pytest.importorskip("openpyxl")
+        pytest.importorskip("python_calamine")
+    columns = {
+        "text": ["a", "b", "c", "d"],
+        "score": pa.array([float("nan"), float("inf"), -float("inf"), 0.5], from_pandas=False),
+        "many": [[1.0, float("nan")], [float("inf")], [], [2.0]],
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    table = open_table(tmp_path / "a.parquet")
+    write(tmp_path / f"b.{form}", [row.values for row in table.rows()], table.columns)
+    again = list(open_table(tmp_path / f"b.{form}").rows())
+    assert [row.cells[1] for row in again] == ["", "", "", "0.5"]
+    if form == "jsonl":
+        assert [row.values[2] for row in again] == [[1.0, None], [None], [], [2.0]]
+    else:
+        assert [json.loads(row.cells[2]) for row in again] == [[1.0, None], [None], [], [2.0]]
+
+
+def test_a_number_of_json_that_is_too_large_is_written_as_nothing(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "n": 1e999, "deep": {"m": [-1e999]}}\n')
+    table = open_table(tmp_path / "a.jsonl")
+    write(tmp_path / "b.jsonl", [row.values for row in table.rows()], table.columns)
+    assert (tmp_path / "b.jsonl").read_text() == '{"text": "a", "n": null, "deep": {"m": [null]}}\n'
+
+
 # Spreadsheets
 
 
@@ -334,6 +365,17 @@ def test_a_missing_package_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     refused("E001", SetupError, tmp_path / "a.xlsx")
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "xlsx"])
+def test_cells_that_got_an_apostrophe_are_counted(tmp_path, form):
+    if form == "xlsx":
+        pytest.importorskip("openpyxl")
+    writer = write(tmp_path / f"a.{form}", [("=1", "良い", "-1"), ("+x", "@y", "")])
+    (note,) = writer.notes
+    assert "3" in note
+    assert writer.guarded == 3
+    assert write(tmp_path / "a.jsonl", [("=1", "", "")]).notes == []
 
 
 # Streams

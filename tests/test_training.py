@@ -9,7 +9,7 @@ import torch
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
 from jptextclf.errors import ConfigError, WorkError
 from jptextclf.labels import LabelSchema
-from jptextclf.progress import Silent
+from jptextclf.progress import Logged
 from jptextclf.training import (
     LabelledTexts,
     Stepper,
@@ -98,7 +98,7 @@ def train(classifier, adapter, reviews, schema=BINARY, progress=None, **settings
         return float(np.mean(guesses == data.targets))
 
     return fine_tune(
-        classifier, data, data, plan=plan, config=config, measure=measure, progress=progress or Silent()
+        classifier, data, data, plan=plan, config=config, measure=measure, progress=progress or Logged()
     )
 
 
@@ -131,7 +131,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(classifier_of, review
         return next(values)
 
     plan = make_plan(config, n_texts=len(data), width=32)
-    history = fine_tune(classifier, data, data, plan=plan, config=config, measure=measure, progress=Silent())
+    history = fine_tune(classifier, data, data, plan=plan, config=config, measure=measure, progress=Logged())
     assert history.best_epoch == 2
     assert history.stopped_early
     assert len(history.epochs) == 4
@@ -147,7 +147,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(classifier_of, reviews):
 
 
 def test_progress_is_told_every_step(classifier_of, reviews):
-    class Counter(Silent):
+    class Counter(Logged):
         steps = 0
 
         def begin(self, phase, total):
@@ -203,7 +203,7 @@ def test_all_problems_of_a_configuration_come_at_once():
 
 
 @pytest.mark.parametrize("bad", [{"epochs": True}, {"batch_size": 1.5}, {"seed": -1}, {"max_length": 2}, {"model": " "},
-                                 {"validation_fraction": 0}, {"patience": 0}, {"learning_rate": "1e-4"}])  # fmt: skip
+                                 {"validation_fraction": 0}, {"patience": -1}, {"learning_rate": "1e-4"}])  # fmt: skip
 def test_a_bad_setting_is_refused(bad):
     with pytest.raises(ConfigError, match="JPT-U021"):
         TrainConfig(**bad)

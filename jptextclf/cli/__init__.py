@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from jptextclf import __version__
-from jptextclf.cli._command import Group, Option
-from jptextclf.messages import text
+from jptextclf.cli._command import Group, Option, Terminated
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -44,6 +43,6 @@ def main() -> NoReturn:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
+    # Nothing is printed here: a signal may arrive in the middle of a print.
     del number, frame
-    click.echo(text("cli.terminated"), err=True)
-    raise SystemExit(143)
+    raise Terminated

@@ -21,6 +21,10 @@ from jptextclf.registry import Registry
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Terminated(BaseException):
+    """SIGTERM arrived. Not an Exception, so that nothing takes it for a failure of the work."""
+
+
 class Option(click.Option):
     """An option whose help stands in the catalogue."""
 
@@ -150,6 +154,9 @@ class Group(_Speaking, click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo(text("cli.interrupted"), err=True)
             sys.exit(130)
+        except Terminated:
+            click.echo(text("cli.terminated"), err=True)
+            sys.exit(143)
         sys.exit(status if isinstance(status, int) else 0)
 
 

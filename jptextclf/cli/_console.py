@@ -63,10 +63,11 @@ class Talk:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._phase = ""
-        self._done = self._total = 0
+        self._done = 0
+        self._total: int | None = None
         self._started = self._shown = 0.0
 
-    def begin(self, phase: str, total: int) -> None:
+    def begin(self, phase: str, total: int | None) -> None:
         self._phase, self._done, self._total = phase, 0, total
         self._started = self._shown = time.monotonic()
         if not self.quiet and sys.stderr.isatty():
@@ -85,17 +86,15 @@ class Talk:
             self._bar.update(self._task, advance=n, note=note)
         elif not self.quiet and (now := time.monotonic()) - self._shown >= 10:
             self._shown = now
+            if self._total is None:
+                say(text("cli.counted", phase=self._phase, done=self._done, note=note))
+                return
             left = (now - self._started) / max(self._done, 1) * (self._total - self._done)
             say(
                 text(
-                    "cli.progress",
-                    phase=self._phase,
-                    done=self._done,
-                    total=self._total,
-                    left=f"{left:.0f}",
-                    note=note,
+                    "cli.progress", phase=self._phase, done=self._done, total=self._total, left=f"{left:.0f}", note=note
                 )
-            )
+            )  # fmt: skip
 
     def end(self) -> None:
         if self._bar is not None:

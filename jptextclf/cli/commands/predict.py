@@ -23,7 +23,7 @@ from jptextclf.errors import ConfigError
 from jptextclf.messages import text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jptextclf.api import Run
     from jptextclf.prediction import Prediction
@@ -58,10 +58,11 @@ def predict(
     _check_use(texts, input_path, output_path)
     texts = tuple(_as_typed(one) for one in texts)
     from jptextclf import api
+    from jptextclf.data.encoding import canonical_name
 
     opened = api.load(run, device=device)
+    talk = Talk(quiet=quiet)
     if input_path is not None and output_path is not None:
-        talk = Talk(quiet=quiet)
         done = api.predict_file(
             opened, input_path, output_path, on_too_long=on_too_long, progress=talk, **options
         )
@@ -79,12 +80,16 @@ def predict(
         else:
             _show(texts, prediction)
     else:
-        _stream(opened, as_json=as_json, on_too_long=on_too_long)
+        encoding = (
+            "utf-8-sig" if options["input_encoding"] == "auto" else canonical_name(options["input_encoding"])
+        )
+        _stream(opened, talk, encoding=encoding, as_json=as_json, on_too_long=on_too_long)
 
 
 def _as_typed(argument: str) -> str:
     """An argument as UTF-8, also where the locale (``LC_ALL=C``) made Python read its bytes otherwise."""
-    return argument if argument.isprintable() else os.fsencode(argument).decode("utf-8", "replace")
+    undecoded = any("\udc80" <= character <= "\udcff" for character in argument)
+    return os.fsencode(argument).decode("utf-8", "replace") if undecoded else argument
 
 
 def _check_use(texts: Sequence[str], input_path: Path | None, output_path: Path | None) -> None:
@@ -120,21 +125,42 @@ def _show(texts: Sequence[str], prediction: Prediction) -> None:
     )
 
 
-def _stream(run: Run, *, as_json: bool, on_too_long: Any) -> None:
-    """A line in, a line out: label, a tab, its probability; or one JSON object."""
+def _stream(run: Run, talk: Talk, *, encoding: str, as_json: bool, on_too_long: Any) -> None:
+    """A line in, a line out: label, a tab, its probability; or one JSON object.
+
+    What is waiting is classified together, so that a pipe is quick and a person at a keyboard gets an answer.
+    """
     import json
 
     names = list(run.schema.names)
-    for line in sys.stdin.buffer:
-        one = line.decode("utf-8", errors="replace").rstrip("\r\n")
-        prediction = run.predict([one], on_too_long=on_too_long)
+    n_lines = n_undecodable = 0
+    for lines in _waiting_lines():
+        texts = [line.decode(encoding, errors="replace") for line in lines]
+        n_undecodable += sum("\N{REPLACEMENT CHARACTER}" in one for one in texts)
+        prediction = run.predictor.predict(texts, on_too_long=on_too_long, first=n_lines + 1)
+        n_lines += len(lines)
         if as_json:
-            shown = json.dumps(prediction.to_json([one])[0], ensure_ascii=False)
+            shown = [json.dumps(one, ensure_ascii=False) for one in prediction.to_json(texts)]
         else:
-            labels, row = prediction.labels[0], prediction.probabilities[0]
-            shown = "|".join(labels) + "\t" + "|".join(f"{row[names.index(name)]:.4f}" for name in labels)
-        sys.stdout.buffer.write((shown + "\n").encode("utf-8", errors="replace"))
+            shown = [
+                "|".join(labels) + "\t" + "|".join(f"{row[names.index(name)]:.4f}" for name in labels)
+                for labels, row in zip(prediction.labels, prediction.probabilities, strict=True)
+            ]
+        sys.stdout.buffer.write("".join(f"{one}\n" for one in shown).encode("utf-8", errors="replace"))
         sys.stdout.buffer.flush()
+    if n_undecodable:
+        talk.warn(text("predict.undecodable", n=n_undecodable, encoding=encoding))
+
+
+def _waiting_lines() -> Iterator[list[bytes]]:
+    """Lines of standard input without their ends, as many at a time as have arrived."""
+    rest = b""
+    while chunk := sys.stdin.buffer.read1(1 << 16):  # type: ignore[union-attr]
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield [line.removesuffix(b"\r") for line in lines]
+    if rest:
+        yield [rest.removesuffix(b"\r")]
 
 
 COMMAND = predict

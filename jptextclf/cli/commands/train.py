@@ -42,7 +42,7 @@ def train(*, data: str, as_json: bool, quiet: bool, settings: dict[str, Any], **
     if isinstance(done, api.DryRun):
         print_json(done.to_json()) if as_json else _show_plan(done)
     else:
-        print_json({**done.bundle.record, "path": str(done.path)}) if as_json else _show_run(done, talk)
+        print_json({**done.bundle.to_json(), "path": str(done.path)}) if as_json else _show_run(done, talk)
 
 
 def _show_run(run: Run, talk: Talk) -> None:
