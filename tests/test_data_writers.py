@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jptextclf.data import writers
 from jptextclf.data.tables import open_table
-from jptextclf.data.writers import encodable, guarded, open_writer, stream_writer
+from jptextclf.data.writers import encodable, guarded, open_writer
 from jptextclf.errors import ConfigError, SetupError, WorkError
 
 COLUMNS = ("id", "本文", "予測")
@@ -376,18 +376,3 @@ def test_cells_that_got_an_apostrophe_are_counted(tmp_path, form):
     assert "3" in note
     assert writer.guarded == 3
     assert write(tmp_path / "a.jsonl", [("=1", "", "")]).notes == []
-
-
-# Streams
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl", "tsv"])
-def test_a_stream_gets_every_row_at_once_and_stays_open(form):
-    stream = io.BytesIO()
-    with stream_writer(stream, columns=["a"], format=form, encoding="utf-8") as writer:
-        writer.write(["良い"])
-        assert "良い".encode() in stream.getvalue()
-    stream.write(b"still open")
-    with pytest.raises(BrokenError), stream_writer(stream, columns=["a"], format=form):
-        raise BrokenError
-    assert not stream.closed

@@ -10,6 +10,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -57,13 +58,15 @@ _TWINS = str.maketrans("〜−‖¢£¬—～－∥￠￡￢―", "～－∥￠�
 class Writer(ABC):
     """Writes rows in the order given.
 
-    :param target: the file, for errors; None where the caller wants those of its stream
+    :param target: the file, for errors
     """
 
-    def __init__(self, columns: Sequence[str], target: Path | None) -> None:
+    def __init__(self, columns: Sequence[str], target: Path) -> None:
         self.columns = tuple(columns)
         self.rows = 0
         """Data rows written."""
+        self.guarded = 0
+        """Cells that got an apostrophe, so that no spreadsheet computes them."""
         self.unmappable = 0
         """Characters that the form or its encoding cannot hold; each was written as a filler."""
         self.unmappable_rows = RowNumbers()
@@ -74,14 +77,18 @@ class Writer(ABC):
     @property
     def notes(self) -> list[str]:
         """Sentences that the user should see, after the last row."""
-        if not self.unmappable:
-            return []
-        return [text("data.note_unmappable", n=self.unmappable, rows=self.unmappable_rows)]
+        notes = []
+        if self.guarded:
+            notes.append(text("data.note_guarded", n=self.guarded))
+        if self.unmappable:
+            notes.append(text("data.note_unmappable", n=self.unmappable, rows=self.unmappable_rows))
+        return notes
 
     def write(self, cells: Sequence[Any]) -> None:
         """One row of plain Python values.
 
-        Numbers stay numbers where the form has them, lists become JSON, None an empty cell.
+        Numbers stay numbers where the form has them, lists become JSON. None, NaN and infinity become an empty
+        cell or null, since neither JSON nor a spreadsheet has such numbers.
 
         :raises ValueError: not as many cells as columns
         :raises WorkError: the file cannot be written (``JPT-W030``), the form cannot hold the row (``JPT-W031``,
@@ -91,11 +98,15 @@ class Writer(ABC):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
         self.rows += 1
         try:
-            self._write(cells)
+            self._write([_finite(value) for value in cells])
         except OSError as error:
-            if self._target is None:
-                raise
             raise _write_error(self._target, error) from error
+
+    def _guarded(self, value: Any) -> str:
+        cell = text_of(value)
+        safe = guarded(cell)
+        self.guarded += safe != cell
+        return safe
 
     def _count(self, replaced: int) -> None:
         if not replaced:
@@ -120,7 +131,7 @@ class Writer(ABC):
 class _TextWriter(Writer):
     """A writer of lines onto a binary file that outlives it."""
 
-    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path | None, encoding: str) -> None:
+    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path, encoding: str) -> None:
         super().__init__(columns, target)
         self._encoding = encoding
         # Every row goes on at once, so that a full disk is noticed in its row.
@@ -136,7 +147,7 @@ class _TextWriter(Writer):
 
 class _DelimitedWriter(_TextWriter):
     def __init__(
-        self, file: IO[bytes], columns: Sequence[str], target: Path | None, encoding: str, *, delimiter: str
+        self, file: IO[bytes], columns: Sequence[str], target: Path, encoding: str, *, delimiter: str
     ) -> None:
         super().__init__(file, columns, target, encoding)
         self._csv = csv.writer(self._stream, delimiter=delimiter, lineterminator="\r\n")
@@ -146,7 +157,7 @@ class _DelimitedWriter(_TextWriter):
         self._csv.writerow([self._cell(value) for value in cells])
 
     def _cell(self, value: Any) -> str:
-        cell, replaced = encodable(guarded(text_of(value)), self._encoding)
+        cell, replaced = encodable(self._guarded(value), self._encoding)
         self._count(replaced)
         return cell
 
@@ -164,7 +175,7 @@ class _JsonWriter(_TextWriter):
 
 
 class _ExcelWriter(Writer):
-    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path | None) -> None:
+    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path) -> None:
         super().__init__(columns, target)
         try:
             from openpyxl import Workbook
@@ -184,7 +195,7 @@ class _ExcelWriter(Writer):
     def _cell(self, value: Any) -> Any:
         if value is None or isinstance(value, int | float):
             return value
-        cell, replaced = _FORBIDDEN_IN_XML.subn("\ufffd", guarded(text_of(value)))
+        cell, replaced = _FORBIDDEN_IN_XML.subn("\ufffd", self._guarded(value))
         self._count(replaced)
         if len(cell) > EXCEL_CHARACTERS // 2 and len(cell.encode("utf-16-le")) // 2 > EXCEL_CHARACTERS:
             # openpyxl would cut it without a word.
@@ -230,29 +241,22 @@ def open_writer(
         yield writer
 
 
-@contextmanager
-def stream_writer(
-    stream: IO[bytes],
-    *,
-    columns: Sequence[str],
-    format: str,  # noqa: A002 as above
-    encoding: str | None = None,
-) -> Iterator[Writer]:
-    """A writer onto an open binary stream, such as the standard output; the stream stays open.
-
-    :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``)
-    """
-    form = _form(Path(), format)
-    with _writing(stream, form, columns, _codec(form, encoding), None) as writer:
-        yield writer
-    stream.flush()
-
-
 def guarded(cell: str) -> str:
     """A cell that no spreadsheet computes: ``"=1+1" -> "'=1+1"``, ``"-1" -> "-1"``, ``"－１" -> "'－１"``."""
     if not _COMPUTED.match(cell) or _PLAIN_NUMBER.fullmatch(cell):
         return cell
     return "'" + cell
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for every number in it that is none: NaN and infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
 
 
 def encodable(cell: str, encoding: str) -> tuple[str, int]:
@@ -309,7 +313,7 @@ def _codec(form: Format, encoding: str | None) -> str:
 
 @contextmanager
 def _writing(
-    file: IO[bytes], form: Format, columns: Sequence[str], codec: str, target: Path | None
+    file: IO[bytes], form: Format, columns: Sequence[str], codec: str, target: Path
 ) -> Iterator[Writer]:
     writer: Writer
     if form == "excel":
@@ -326,8 +330,6 @@ def _writing(
     try:
         writer.finish()
     except OSError as error:
-        if target is None:
-            raise
         raise _write_error(target, error) from error
 
 
