@@ -20,6 +20,7 @@ from jptextclf.corpus_card import CARD, CorpusCard, CorpusFile, CorpusTask, read
 from jptextclf.download import copy_file, download, is_url, local_path, shown
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.licensing.components import NOASSERTION, Component, Evidence
+from jptextclf.progress import Logged
 from jptextclf.store import manifest_sha256, store_dir
 
 if TYPE_CHECKING:
@@ -27,7 +28,16 @@ if TYPE_CHECKING:
 
     from jptextclf.progress import Progress
 
-__all__ = ["CorpusCard", "LocalCorpus", "describe", "fetch", "list_corpora", "load_card", "local_corpus"]
+__all__ = [
+    "CorpusCard",
+    "LocalCorpus",
+    "describe",
+    "facts",
+    "fetch",
+    "list_corpora",
+    "load_card",
+    "local_corpus",
+]
 
 PIN = "MANIFEST.json"
 """The record of the first fetch, beside the texts."""
@@ -133,6 +143,8 @@ def fetch(
 ) -> LocalCorpus:
     """Get the texts of a corpus into the store. A later fetch has to give the same bytes as the first.
 
+    Its licence is said to ``progress`` before anything is fetched, whether it was accepted before or not.
+
     :param source: an http(s) address or a local path, of the file, or of the directory that holds the files
         (an address of a directory ends with ``/``); default: the addresses of the card
     :param accept_license: the person has read the licence of the card and accepts it
@@ -152,10 +164,12 @@ def fetch(
     files, sources = _sources(card, None if source is None else str(source), pin)
     if not accept_license:
         raise ConfigError("U061", name=name, title=str(card.title), license=license_lines(card))
+    show = progress or Logged()
+    show.say(license_lines(card))
     with new_directory(_texts_dir(name), overwrite=True) as directory:
         fetched: dict[str, str] = {}
         for file in files:
-            _get(sources[file.path], directory / file.path, progress)
+            _get(sources[file.path], directory / file.path, show)
             fetched[file.path] = sha256_of(directory / file.path)
             _check_pinned(name, file, fetched[file.path], pin)
         # The pin travels with the texts, so that neither is there without the other.
@@ -187,6 +201,47 @@ def describe(card: CorpusCard) -> list[tuple[str, str]]:
     if not card.tasks:
         facts.insert(-2, ("task", ""))
     return _rows(facts)
+
+
+def facts(card: CorpusCard) -> dict[str, Any]:
+    """The card for a machine: the same keys for every card and in every language, None where it is not verified."""
+    stated = card.license
+    return {
+        "title": asdict(card.title),
+        "description": asdict(card.description),
+        "language": card.language,
+        "state": card.state,
+        "homepage": card.homepage or None,
+        "revision": card.revision or None,
+        "citation": card.citation or None,
+        "personal_information": card.personal_information or None,
+        "license": {
+            "expression": stated.expression or None,
+            "commercial": stated.commercial or None,
+            "note": asdict(stated.note) if stated.note else None,
+            "evidence": [_said(one) for one in stated.evidence] or None,
+        },
+        "columns": list(card.columns) or None,
+        "text_column": card.text_column or None,
+        "split_column": card.split_column or None,
+        "tasks": [
+            {
+                "name": task.name,
+                "task": task.task,
+                "column": task.column or None,
+                "labels": list(task.labels) or None,
+                "separator": task.separator or None,
+            }
+            for task in card.tasks
+        ]
+        or None,
+        "files": [_said(file) for file in card.files] or None,
+        "obtain": asdict(card.obtain),
+    }
+
+
+def _said(record: CorpusFile | Evidence) -> dict[str, Any]:
+    return {key: value or None for key, value in asdict(record).items()}
 
 
 def _rows(facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -297,7 +352,7 @@ def _sources(
     return card.files, {card.files[0].path: source}
 
 
-def _get(source: str, target: Path, progress: Progress | None) -> None:
+def _get(source: str, target: Path, progress: Progress) -> None:
     if is_url(source):
         download(source, target, progress=progress)
     else:

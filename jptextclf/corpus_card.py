@@ -121,22 +121,6 @@ class CorpusCard:
         if problems := dict(_problems(self)):
             raise _InvalidCardError(problems)
 
-    @property
-    def unverified(self) -> tuple[str, ...]:
-        """Keys of the card that have no source yet."""
-        facts: dict[str, object] = {
-            "homepage": self.homepage,
-            "license.expression": self.license.expression,
-            "license.commercial": self.license.commercial,
-            "license.evidence": self.license.evidence,
-            "data.columns": self.columns,
-            "data.text_column": self.text_column,
-            "tasks": self.tasks,
-            "files": self.files,
-            "citation": self.citation,
-        }
-        return tuple(key for key, value in facts.items() if not value)
-
 
 class _InvalidCardError(ValueError):
     """Problems of a card by key."""

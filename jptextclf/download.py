@@ -19,8 +19,11 @@ from typing import IO, TYPE_CHECKING
 
 from jptextclf import __version__, messages
 from jptextclf.errors import ConfigError, SetupError
+from jptextclf.progress import Logged, phase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jptextclf.progress import Progress
 
 MAX_BYTES = 2 << 30
@@ -87,10 +90,12 @@ def download(url: str, target: Path, *, progress: Progress | None = None) -> Non
 
     :raises SetupError: unreachable (``JPT-E051``), refused by the server (``JPT-E052``), cut (``JPT-E053``),
         too large (``JPT-E054``), or a web page instead of data (``JPT-E056``)
+    :raises OSError: ``target`` cannot be written
     """
+    show = progress or Logged()
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _download_once(url, target, progress)
+            _download_once(url, target, show)
             return
         except _PassingError as failure:
             if attempt == ATTEMPTS or failure.wait > LONGEST_WAIT:
@@ -141,48 +146,60 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _download_once(url: str, target: Path, progress: Progress | None) -> None:
+def _download_once(url: str, target: Path, progress: Progress) -> None:
+    with _open(url) as response:
+        content_type = response.headers.get_content_type()
+        if content_type in {"text/html", "application/xhtml+xml"}:
+            raise SetupError("E056", source=shown(url), found=content_type)
+        announced = response.headers.get("Content-Length", "")
+        expected = int(announced) if announced.isdigit() else None
+        if expected is not None and expected > MAX_BYTES:
+            raise SetupError("E054", source=shown(url), limit=_megabytes(MAX_BYTES))
+        with phase(progress, messages.text("corpora.phase_fetch"), expected), target.open("wb") as file:
+            for chunk in _chunks(response, url, expected):
+                file.write(chunk)
+                progress.advance(len(chunk))
+
+
+def _open(url: str) -> http.client.HTTPResponse:
     try:
-        with _opener().open(url, timeout=TIMEOUT) as response:
-            _receive(response, url, target, progress)
+        response: http.client.HTTPResponse = _opener().open(url, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
             failure = SetupError("E052", source=shown(url), status=error.code, reason=_reason(error.code))
             if error.code == 429 or error.code >= 500:
                 raise _PassingError(failure, _retry_after(error.headers.get("Retry-After"))) from error
             raise failure from error
-    except http.client.IncompleteRead as error:
-        raise _PassingError(SetupError("E053", source=shown(url), received="?", expected="?")) from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (OSError, http.client.HTTPException) as error:
         problem = str(getattr(error, "reason", "") or error or type(error).__name__)
         raise _PassingError(SetupError("E051", source=shown(url), problem=problem)) from error
+    return response
 
 
-def _receive(response: http.client.HTTPResponse, url: str, target: Path, progress: Progress | None) -> None:
-    content_type = response.headers.get_content_type()
-    if content_type in {"text/html", "application/xhtml+xml"}:
-        raise SetupError("E056", source=shown(url), found=content_type)
-    announced = response.headers.get("Content-Length", "")
-    expected = int(announced) if announced.isdigit() else None
-    if expected is not None and expected > MAX_BYTES:
-        raise SetupError("E054", source=shown(url), limit=_megabytes(MAX_BYTES))
+def _chunks(response: http.client.HTTPResponse, url: str, expected: int | None) -> Iterator[bytes]:
+    """What arrives, apart from what becomes of it: a full disk is no fault of the connection."""
+
+    def cut() -> _PassingError:
+        return _PassingError(
+            SetupError(
+                "E053", source=shown(url), received=received, expected="?" if expected is None else expected
+            )
+        )
+
     received = 0
-    if progress is not None:
-        progress.begin(messages.text("corpora.phase_fetch"), expected or 0)
-    try:
-        with target.open("wb") as file:
-            while chunk := response.read(_CHUNK):
-                received += len(chunk)
-                if received > MAX_BYTES:
-                    raise SetupError("E054", source=shown(url), limit=_megabytes(MAX_BYTES))
-                file.write(chunk)
-                if progress is not None:
-                    progress.advance(len(chunk))
-    finally:
-        if progress is not None:
-            progress.end()
+    while True:
+        try:
+            chunk = response.read(_CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise cut() from error
+        if not chunk:
+            break
+        received += len(chunk)
+        if received > MAX_BYTES:
+            raise SetupError("E054", source=shown(url), limit=_megabytes(MAX_BYTES))
+        yield chunk
     if expected is not None and received != expected:
-        raise _PassingError(SetupError("E053", source=shown(url), received=received, expected=expected))
+        raise cut()
 
 
 def _reason(status: int) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
 import json
 import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -12,9 +15,10 @@ from fakehub import FakeHub
 
 from jptextclf import corpora, download, messages
 from jptextclf.atomic import sha256_of
+from jptextclf.cli import cli
 from jptextclf.corpus_card import read_card
 from jptextclf.errors import ConfigError, DataError, SetupError, WorkError
-from jptextclf.progress import Silent
+from jptextclf.progress import Logged
 from jptextclf.store import manifest_sha256, store_dir
 
 CARDS = Path(__file__).parents[1] / "corpora"
@@ -80,7 +84,37 @@ def test_every_card_is_valid_and_can_be_shown_in_both_languages(card, language):
     rows = corpora.describe(card)
     assert all(heading and value for heading, value in rows)
     unverified = messages.text("corpora.not_verified")
-    assert (unverified in [value for _, value in rows]) == bool(set(card.unverified) - {"data.text_column"})
+    facts = corpora.facts(card)
+    shown = [facts[key] for key in ("homepage", "revision", "columns", "files", "tasks", "citation")]
+    shown += [facts["license"][key] for key in ("expression", "commercial", "evidence")]
+    assert [value for _, value in rows].count(unverified) == shown.count(None)
+
+
+@pytest.mark.parametrize("card", corpora.list_corpora(), ids=lambda card: card.name)
+def test_the_facts_for_machines_are_the_same_in_every_language(card):
+    found = []
+    for language in messages.LANGUAGES:
+        messages.use_language(language)
+        found.append(corpora.facts(card))
+    assert found[0] == found[1]
+    assert list(found[0]) == [
+        "title", "description", "language", "state", "homepage", "revision", "citation", "personal_information",
+        "license", "columns", "text_column", "split_column", "tasks", "files", "obtain",
+    ]  # fmt: skip
+    assert json.loads(json.dumps(found[0])) == found[0]
+
+
+def test_a_fact_that_is_not_verified_is_null():
+    facts = corpora.facts(corpora.load_card("chabsa"))
+    card = corpora.load_card("chabsa")
+    assert facts["files"] is None
+    assert (facts["revision"], facts["citation"]) == (card.revision or None, card.citation or None)
+    assert facts["title"] == {"ja": card.title.ja, "en": card.title.en}
+    pn = corpora.facts(corpora.load_card("jrte-pn"))
+    assert pn["license"]["expression"] == "CC-BY-NC-SA-4.0"
+    assert pn["license"]["evidence"][0]["statement"]
+    assert pn["files"][0]["split"] == "all"
+    assert pn["tasks"][0]["name"] == "polarity"
 
 
 def test_the_promised_corpora_have_cards():
@@ -191,7 +225,7 @@ def test_a_corpus_without_address_says_how_to_obtain_it_by_hand():
 
 
 def test_a_fetched_corpus_has_files_columns_and_a_component(hub, store):
-    progress = Silent()
+    progress = Logged()
     corpus = corpora.fetch(
         "jrte-pn", source=hub.file("/pn.tsv", TEXTS), accept_license=True, progress=progress
     )
@@ -268,6 +302,18 @@ def test_the_licence_is_shown_and_has_to_be_accepted_before_anything_is_asked_fo
     assert not store.exists()
 
 
+def test_the_licence_is_shown_before_the_texts_also_where_it_is_accepted(hub):
+    said = []
+
+    class Heard(Logged):
+        def say(self, sentence):
+            said.append((sentence, len(hub.requests)))
+
+    source = hub.file("/pn.tsv", TEXTS)
+    corpora.fetch("jrte-pn", source=source, accept_license=True, progress=Heard())
+    assert said == [(corpora.license_lines(corpora.load_card("jrte-pn")), 0)]
+
+
 def test_a_withdrawn_corpus_is_not_fetched(tmp_path):
     with pytest.raises(ConfigError) as caught:
         corpora.fetch("jglue-marc-ja", source=tmp_path, accept_license=True)
@@ -341,6 +387,29 @@ def test_a_silent_server_is_given_up_on(hub, monkeypatch):
     with pytest.raises(SetupError) as caught:
         corpora.fetch("jrte-pn", source=source, accept_license=True)
     assert code_of(caught) == "JPT-E051"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [ssl.SSLError(1, "bad record mac"), OSError(errno.EHOSTUNREACH, "no route"), ConnectionResetError()],
+)
+def test_a_connection_that_breaks_while_it_is_read_is_no_fault_of_the_disk(hub, store, monkeypatch, fault):
+    def broken(*_):
+        raise fault
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
+    with pytest.raises(SetupError) as caught:
+        corpora.fetch("jrte-pn", source=hub.file("/pn.tsv", TEXTS), accept_license=True)
+    assert code_of(caught) == "JPT-E053"
+    assert len(hub.requests) == download.ATTEMPTS
+    assert_nothing_kept(store)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_no_fault_of_the_connection(hub):
+    with pytest.raises(OSError, match="space"):
+        download.download(hub.file("/pn.tsv", TEXTS), Path("/dev/full"))
+    assert len(hub.requests) == 1
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -461,3 +530,40 @@ def test_a_pin_records_what_was_accepted(hub, store):
     pin = json.loads((store / "corpora" / "jrte-pn" / "MANIFEST.json").read_text(encoding="utf-8"))
     assert pin["license"] == "CC-BY-NC-SA-4.0"
     assert pin["sources"] == {"pn.tsv": hub.url + "/pn.tsv"}
+
+
+# The command line
+
+
+def run(capfdbinary, *args):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(map(str, args)), prog_name="jptextclf")
+    shown = capfdbinary.readouterr()
+    return ended.value.code, shown.out, shown.err.decode()
+
+
+def test_a_card_is_shown_to_machines_by_its_facts(capfdbinary):
+    status, out, _ = run(capfdbinary, "corpora", "show", "jrte-pn", "--json", "--lang", "ja")
+    assert status == 0
+    assert json.loads(out) == {
+        "schema_version": 1,
+        "name": "jrte-pn",
+        "facts": corpora.facts(corpora.load_card("jrte-pn")),
+    }
+
+
+def test_a_fetch_tells_machines_what_was_fetched_and_people_the_licence(capfdbinary, hub, store):
+    source = hub.file("/pn.tsv", TEXTS)
+    args = ("corpora", "fetch", "jrte-pn", "--source", source, "--accept-license")
+    status, out, err = run(capfdbinary, *args, "--json")
+    assert status == 0
+    local = corpora.local_corpus("jrte-pn")
+    assert json.loads(out) == {
+        "schema_version": 1,
+        "name": "jrte-pn",
+        "revision": local.revision,
+        "sha256": local.sha256,
+        "files": {"all": str(local.files["all"])},
+    }
+    assert "CC-BY-NC-SA-4.0" in err
+    assert run(capfdbinary, *args)[1].decode().startswith("all\t")

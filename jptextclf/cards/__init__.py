@@ -59,19 +59,6 @@ class EncoderCard:
     """File name -> SHA-256."""
     notes: str = ""
 
-    @property
-    def unverified(self) -> tuple[str, ...]:
-        """What the card says nothing about, by key."""
-        facts: dict[str, object] = {
-            "revision": self.revision,
-            "max_length": self.max_length,
-            "languages": self.languages,
-            "files": self.files,
-            "license.weights": self.statements("weights"),
-            "license.vocabulary": self.statements("vocabulary"),
-        }
-        return tuple(key for key, value in facts.items() if not value)
-
     def statements(self, part: Part) -> tuple[LicenseStatement, ...]:
         """What is stated about the licence of one part."""
         return tuple(one for one in self.licenses if one.what == part)

@@ -55,30 +55,36 @@ def corpora_list(*, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def corpora_show(*, name: str, as_json: bool) -> None:
-    from jptextclf.corpora import describe, load_card
+    from jptextclf.corpora import describe, facts, load_card
 
-    facts = describe(load_card(name))
+    card = load_card(name)
     if as_json:
-        print_json(
-            {
-                "schema_version": 1,
-                "name": name,
-                "facts": [{"field": key, "value": value} for key, value in facts],
-            }
-        )
+        print_json({"schema_version": 1, "name": name, "facts": facts(card)})
         return
-    for key, value in facts:
-        click.echo(f"{key}: {value}")
+    for heading, value in describe(card):
+        click.echo(f"{heading}: {value}")
 
 
 @corpora.command("fetch", cls=Command)
 @click.argument("name")
 @option("--source")
 @option("--accept-license", is_flag=True)
-def corpora_fetch(*, name: str, source: str | None, accept_license: bool) -> None:
+@json_option
+def corpora_fetch(*, name: str, source: str | None, accept_license: bool, as_json: bool) -> None:
     from jptextclf.corpora import fetch
 
     local = fetch(name, source=source, accept_license=accept_license, progress=Talk())
+    if as_json:
+        print_json(
+            {
+                "schema_version": 1,
+                "name": name,
+                "revision": local.revision,
+                "sha256": local.sha256,
+                "files": {split: str(path) for split, path in local.files.items()},
+            }
+        )
+        return
     say(text("cli.fetched", name=name, sha256=local.sha256))
     for split, path in local.files.items():
         click.echo(f"{split}\t{path}")
