@@ -1,5 +1,7 @@
 """What the user says about the data reaches the licence record; what nobody says is unknown there."""
 
+from dataclasses import replace
+
 import pytest
 
 from jptextclf.data.origin import DataOrigin, declare
@@ -41,7 +43,6 @@ def refused(code, **options):
 def test_nothing_said_is_unknown():
     origin = declare()
     assert origin == DataOrigin()
-    assert origin.undeclared == ["--data-origin", "--data-license", "--personal-information"]
     component = origin.component("reviews.csv", "ab" * 32)
     assert (component.license, component.origin, component.personal_information) == (
         "NOASSERTION",
@@ -58,7 +59,6 @@ def test_nothing_said_is_unknown():
 
 def test_own_data_need_no_licence():
     origin = declare(data_origin="own", personal_information="none-confirmed")
-    assert origin.undeclared == []
     assert origin.component("a", "00").license == "LicenseRef-Own"
 
 
@@ -77,7 +77,6 @@ def test_a_card_says_everything(card):
     assert component.evidence == (
         Evidence("第3条 二次利用を許諾する", file="contract.pdf", date="2024-04-01", line=3),
     )
-    assert origin.undeclared == []
 
 
 def test_card_and_options_may_say_the_same_but_not_differ(card):
@@ -140,3 +139,12 @@ def test_completing_twice_changes_nothing(card):
     origin = declare(data_card=card(CARD))
     once = origin.component("a", "00")
     assert origin.complete(once) == once
+
+
+def test_what_a_card_notes_is_kept_beside_what_is_known(card):
+    origin = declare(data_card=card('name = "別名"\nnote = "契約 第3条"'))
+    known = Component("training_data", "reviews-ja", "trained-on", license="CC0-1.0", note="自作。")
+    completed = origin.complete(known)
+    assert (completed.name, completed.note) == ("reviews-ja", "自作。 契約 第3条")
+    assert origin.complete(completed) == completed
+    assert origin.complete(replace(known, name="", note="")) == replace(known, name="別名", note="契約 第3条")

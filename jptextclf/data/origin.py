@@ -38,18 +38,6 @@ class DataOrigin:
     note: str = ""
     evidence: tuple[Evidence, ...] = ()
 
-    @property
-    def undeclared(self) -> list[str]:
-        """Options that nobody gave, to be said once."""
-        missing = []
-        if self.origin == "unknown":
-            missing.append("--data-origin")
-        if self.license == NOASSERTION and self.origin != "own":
-            missing.append("--data-license")
-        if self.personal_information == "unknown":
-            missing.append("--personal-information")
-        return missing
-
     def component(self, name: str, sha256: str) -> Component:
         """The data as a component of the licence record.
 
@@ -71,7 +59,8 @@ class DataOrigin:
     def complete(self, component: Component) -> Component:
         """A component that is known from elsewhere (a corpus card, a hub) with what only the user can say.
 
-        Data that are declared as the user's own, without a licence, get :data:`OWN`.
+        Data that are declared as the user's own, without a licence, get :data:`OWN`. A note is added to the one
+        that is there; a name is only taken where there is none.
 
         :raises ConfigError: the declaration contradicts what is known (``JPT-U040``)
         """
@@ -90,7 +79,14 @@ class DataOrigin:
                 raise ConfigError("U040", name=component.name, key=_OPTIONS[key], value=value, known=known)
             changes[key] = value
         added = tuple(one for one in self.evidence if one not in component.evidence)
-        return replace(component, **changes, evidence=component.evidence + added)
+        notes = [component.note] if self.note in component.note else [component.note, self.note]
+        return replace(
+            component,
+            **changes,
+            name=component.name or self.name,
+            note=" ".join(filter(None, notes)),
+            evidence=component.evidence + added,
+        )
 
 
 def declare(
