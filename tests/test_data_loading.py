@@ -9,7 +9,7 @@ from fakehub import FakeHub
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jptextclf.data.loading import iter_examples, labels_of, load_data
+from jptextclf.data.loading import labels_of, load_data
 from jptextclf.data.origin import DataOrigin
 from jptextclf.data.rows import is_empty
 from jptextclf.errors import ConfigError, DataError
@@ -370,7 +370,7 @@ def test_the_sample_corpus_is_known_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     loaded = load_data("reviews-ja")
     assert list(loaded.splits) == ["train", "validation", "test"]
-    component = loaded.summary.component
+    component = loaded.summary.components[0]
     assert (component.name, component.license) == ("reviews-ja", "CC0-1.0")
     assert component.personal_information == "none-confirmed" or component.personal_information is None
     aspects = load_data("reviews-ja", label_column="aspects")
@@ -411,7 +411,7 @@ def test_a_data_set_of_a_hub_has_its_licence_tag(tmp_path, monkeypatch):
         "train": 2,
         "validation": 2,
     }
-    component = loaded.summary.component
+    component = loaded.summary.components[0]
     assert (component.name, component.license, component.revision) == ("org/reviews", "CC-BY-4.0", revision)
 
 
@@ -422,7 +422,7 @@ def test_the_declaration_reaches_the_component(reviews):
     import hashlib
 
     loaded = load_data(reviews, origin=DataOrigin(origin="own", personal_information="contains"))
-    component = loaded.summary.component
+    component = loaded.summary.components[0]
     assert (component.license, component.origin, component.personal_information) == (
         "LicenseRef-Own",
         "own",
@@ -435,9 +435,9 @@ def test_the_declaration_reaches_the_component(reviews):
 
 def test_the_component_covers_what_shapes_the_model(write, reviews):
     other = write("o.csv", "本文,ラベル\n良いね,良い\n")
-    alone = load_data(reviews).summary.component
-    with_test = load_data(reviews, test=other).summary.component
-    with_validation = load_data(reviews, validation=other).summary.component
+    alone = load_data(reviews).summary.components[0]
+    with_test = load_data(reviews, test=other).summary.components[0]
+    with_validation = load_data(reviews, validation=other).summary.components[0]
     assert alone == with_test
     assert alone.sha256 != with_validation.sha256
 
@@ -454,7 +454,7 @@ def test_texts_and_labels_in_memory():
     loaded = load_data((["x", "", "z"], ["a", "b", '["b"]']))
     assert loaded.splits["train"].labels == [("a",), ('["b"]',)]
     assert loaded.summary.files[0].rejected["empty_text"].rows == [2]
-    assert loaded.summary.component.sha256
+    assert loaded.summary.components[0].sha256
 
 
 @pytest.mark.parametrize("item", [None, 3, float("nan"), b"x", ["x"]])
@@ -468,24 +468,7 @@ def test_texts_and_labels_must_be_as_many():
     assert refused("D038", (["x", "y"], ["a", object()])).fields["item"] == 1
 
 
-# Streams
-
-
-def test_a_stream_gives_every_row(write):
-    stream = iter_examples(write("a.csv", "id,text,label\n1,a,x\n2,,\n3,c,y\n"))
-    assert stream.columns.text == ("text",)
-    assert stream.table.columns == ("id", "text", "label")
-    assert [(one.row.number, one.text, one.labels) for one in stream] == [
-        (1, "a", ("x",)),
-        (2, "", None),
-        (3, "c", ("y",)),
-    ]
-
-
-def test_a_stream_needs_no_labels(write):
-    assert [(one.text, one.labels) for one in iter_examples(write("a.csv", "text,date\na,1\n"))] == [
-        ("a", None)
-    ]
+# Oddities
 
 
 def test_lone_surrogates_pass_through(write):

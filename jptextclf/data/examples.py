@@ -148,11 +148,6 @@ class DataSummary:
     """What is odd in the data, as sentences."""
 
     @property
-    def component(self) -> Component:
-        """The named data, without a validation file beside them."""
-        return self.components[0]
-
-    @property
     def read(self) -> int:
         return sum(file.read for file in self.files)
 

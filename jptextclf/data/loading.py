@@ -164,52 +164,6 @@ def load_data(
     return _finish(buckets, summary, with_labels=need_labels, training=training)
 
 
-@dataclass(frozen=True)
-class StreamedExample:
-    """One row on its way through a prediction; nothing is rejected."""
-
-    row: Row
-    text: str
-    labels: Labels | None
-    """None where the row has no label, or labels were not asked for."""
-
-
-@dataclass(frozen=True)
-class ExampleStream:
-    """The rows of one file, one at a time, in constant memory."""
-
-    table: Table
-    columns: Columns
-    label_separator: str | None = None
-
-    def __iter__(self) -> Iterator[StreamedExample]:
-        """:raises DataError: as :meth:`jptextclf.data.tables.Table.rows`"""
-        text_of_row, label_of_row = _pickers(self.table.columns, self.columns)
-        for row in self.table.rows():
-            labels = labels_of(label_of_row(row), self.label_separator) if self.columns.label else None
-            yield StreamedExample(row, text_of_row(row), labels)
-
-
-def iter_examples(
-    path: str | os.PathLike[str],
-    *,
-    columns: Sequence[str] | None = None,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
-    label_separator: str | None = None,
-    encoding: str = "auto",
-    need_labels: bool = False,
-) -> ExampleStream:
-    """A file of any size as a stream; the same options as :func:`load_data`. Every row is given, also empty ones.
-
-    :raises DataError: the file cannot be opened as it is
-    :raises ConfigError: an option does not fit it
-    """
-    options = ReadOptions(columns, text_column, label_column, "", label_separator, encoding, need_labels)
-    table = _open(path, options)
-    return ExampleStream(table, options.columns_of(table.columns), label_separator)
-
-
 def labels_of(cell: Cell, separator: str | None) -> Labels | None:
     """The distinct labels of one cell, in the order written; None where there is none and one is needed.
 

@@ -45,9 +45,7 @@ class _Fold(dict[int, int | None]):
 _FOLD = _Fold()
 
 
-def split_train(
-    examples: Examples, *, fraction: float, seed: int, stratify: bool = True
-) -> tuple[Examples, Examples]:
+def split_train(examples: Examples, *, fraction: float, seed: int) -> tuple[Examples, Examples]:
     """Train and held-out examples, both in the order of the file.
 
     Each label (for several labels on a text: each frequent set of labels, else its rarest label) gives about
@@ -55,14 +53,13 @@ def split_train(
     at least one text in train, so on very little data the held-out part may be smaller, or empty.
 
     :param fraction: share of the texts to hold out, between 0 and 1
-    :param stratify: False takes from all texts alike, whatever their labels
     :raises ConfigError: ``fraction`` is not between 0 and 1 (``JPT-U035``)
     """
     if not 0 < fraction < 1:
         raise ConfigError("U035", fraction=fraction)
     groups = _groups(examples.texts, seed)
     labels = examples.labels
-    strata = _strata(labels, fraction) if labels is not None and stratify else [()] * len(examples)
+    strata = _strata(labels, fraction) if labels is not None else [()] * len(examples)
     by_stratum: dict[_Stratum, list[list[int]]] = defaultdict(list)
     for group in groups:
         # Duplicates with different labels go with the most frequent one.
