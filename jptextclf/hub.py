@@ -230,7 +230,7 @@ def _download(
     names = [name for name in listing.files if _matches(name, **wanted)]
     if progress is not None:
         total = sum(listing.files[name] for name in names)
-        progress.begin(messages.text("models.phase_fetch", id=hub_id), total)
+        progress.begin(messages.text("models.phase_fetch", id=hub_id), total or None)
     try:
         with _translated(hub_id, kind):
             directory = Path(
