@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
 """A file, a directory, a corpus name, a hub data set id with ``@revision``, or ``(texts, labels)``."""
 _ROWS_AT_ONCE = 2048
+_ADDED = ("predicted_label", "predicted_probability", "truncated", "empty")
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ class Run:
         :raises TypeError: ``texts`` is one string, or an item of it is no string
         :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
         """
-        if isinstance(texts, str):
-            raise TypeError("texts is one str, expected a sequence of them: predict([text])")
+        if isinstance(texts, (str, Mapping)) or hasattr(texts, "columns"):
+            raise TypeError(
+                f"texts is one {type(texts).__name__}, expected a sequence of str: predict([text])"
+            )
         return self.predictor.predict(list(texts), on_too_long=on_too_long)
 
     def evaluate(self, data: Data, **options: Any) -> Evaluation:
@@ -84,7 +87,7 @@ class Run:
         return evaluate(self, data, **options)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DryRun:
     """What a training would do."""
 
@@ -94,6 +97,9 @@ class DryRun:
     summary: DataSummary
     files: tuple[str, ...]
     """What would be written into ``out``."""
+
+    def __repr__(self) -> str:
+        return f"<DryRun of {self.out}: {self.preview.steps} steps, about {self.preview.total_seconds:.0f} s>"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -167,7 +173,7 @@ def train(
     loaded = load_data(
         data, validation=validation, test=test, columns=columns, text_column=text_column,
         label_column=label_column, split_column=split_column, label_separator=label_separator, encoding=encoding,
-        origin=origin,
+        origin=origin, progress=show,
     )  # fmt: skip
     for line in loaded.summary.lines():
         show.say(line)
@@ -276,6 +282,7 @@ def predict_file(
     input_encoding: str = "auto",
     encoding: str | None = None,
     label_separator: str = "|",
+    probabilities: bool = False,
     on_too_long: OnTooLong = "truncate",
     device: str = "auto",
     progress: Progress | None = None,
@@ -287,6 +294,7 @@ def predict_file(
 
     :param encoding: of the output; None is UTF-8 with BOM for CSV, which spreadsheets recognise
     :param label_separator: between the labels of one text
+    :param probabilities: add a column ``probability:<label>`` for each label
     :raises DataError: the input cannot be read; ``output`` is then as it was
     """
     show = progress or Logged()
@@ -295,7 +303,8 @@ def predict_file(
     # The columns that the run was trained on are looked for first, then the usual names.
     found = _columns_to_read(table, text_column, opened)
     show.say(text("predict.columns", text=listing(found.text)))
-    names = _unused_names(table.columns, ("predicted_label", "predicted_probability", "truncated", "empty"))
+    added = [*_ADDED, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
+    names = _unused_names(table.columns, added)
     read = truncated = empty = 0
     as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
     with (
@@ -305,9 +314,9 @@ def predict_file(
         for rows in _batches(table.rows()):
             texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
             prediction = opened.predictor.predict(texts, on_too_long=on_too_long, first=rows[0].number)
-            for row, cells in zip(
-                rows, _added_cells(prediction, None if as_lists else label_separator), strict=True
-            ):
+            separator = None if as_lists else label_separator
+            added_cells = _added_cells(prediction, separator, every=probabilities)
+            for row, cells in zip(rows, added_cells, strict=True):
                 writer.write((*row.values, *cells))
             read += len(rows)
             truncated += int(prediction.truncated.sum())
@@ -316,18 +325,22 @@ def predict_file(
     return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
 
 
-def _added_cells(prediction: Prediction, separator: str | None) -> Iterator[tuple[Any, ...]]:
-    """Labels, their probabilities, truncated, empty; several labels as a list where there is no separator."""
+def _added_cells(prediction: Prediction, separator: str | None, *, every: bool) -> Iterator[tuple[Any, ...]]:
+    """Labels, their probabilities, truncated, empty, and every probability if asked for.
+
+    :param separator: between several labels; None gives lists
+    """
     ids = {name: number for number, name in enumerate(prediction.schema.names)}
     for labels, row, truncated, empty in zip(
         prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
     ):
         values = [round(float(row[ids[name]]), 4) for name in labels]
+        rest = [round(float(one), 4) for one in row] if every else []
         if separator is None:
-            yield list(labels), values, bool(truncated), bool(empty)
+            yield list(labels), values, bool(truncated), bool(empty), *rest
         else:
             value = values[0] if len(values) == 1 else separator.join(map(str, values))
-            yield separator.join(labels), value, bool(truncated), bool(empty)
+            yield separator.join(labels), value, bool(truncated), bool(empty), *rest
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -405,7 +418,7 @@ def _load_like_training(run: Run, data: Data, **options: Any) -> LoadedData:
 def _run_directory(out: str | os.PathLike[str] | None, data: Data) -> Path:
     """``out``, or else the first free ``runs/<name>-<n>``."""
     if out is not None:
-        return Path(out)
+        return Path(out).expanduser()
     name = re.sub(r"[^\w.-]+", "-", Path(_name_of(data)).stem) or "run"
     number = 1
     while (path := Path("runs") / f"{name}-{number}").exists():

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_PREFIX = ".jptextclf-"
+"""Of the hidden siblings that exist while something is written."""
+
+
 def sha256_of(path: Path) -> str:
     """Hex digest of a file, read in blocks."""
     with path.open("rb") as file:
@@ -32,17 +36,17 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         and not a directory of ours (``JPT-U025``)
     :raises WorkError: the place cannot be written to (``JPT-W011``)
     """
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise ConfigError("U025", path=target)
-    if target.is_dir() and any(target.iterdir()):
-        if not overwrite:
-            raise ConfigError("U024", path=target)
-        # Only what this package wrote is ever deleted.
-        if not _is_ours(target):
-            raise ConfigError("U025", path=target)
     with _write_errors(target):
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise ConfigError("U025", path=target)
+        if target.is_dir() and any(target.iterdir()):
+            if not overwrite:
+                raise ConfigError("U024", path=target)
+            # Only what this package wrote is ever deleted.
+            if not _is_ours(target):
+                raise ConfigError("U025", path=target)
         made = _make_parents(target.parent)
-        probe = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        probe = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
         probe.rmdir()
         _remove_empty(made)
 
@@ -58,7 +62,7 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     check_target(target, overwrite=overwrite)
     with _write_errors(target):
         made = _make_parents(target.parent)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        staging = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
         try:
             # mkdtemp makes private directories; a run is shared like any other directory.
             umask = os.umask(0)
@@ -66,6 +70,8 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             staging.chmod(0o777 & ~umask)
             yield staging
             for path in sorted(staging.rglob("*")):
+                # Some writers make private files.
+                path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
                 _fsync(path)
             _fsync(staging)
             _replace(staging, target)
@@ -76,13 +82,13 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _is_ours(directory: Path) -> bool:
-    """Whether a directory holds a manifest, and nothing but the files that it lists."""
+    """Whether a directory is a run: its manifest lists a run's record, and there is nothing else in it."""
     try:
         listed = set(json.loads((directory / "MANIFEST.json").read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
     files = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
-    return files <= {*listed, "MANIFEST.json"}
+    return "jptextclf.json" in listed and files <= {*listed, "MANIFEST.json"}
 
 
 def _remove_empty(directories: list[Path]) -> None:
@@ -94,7 +100,7 @@ def _remove_empty(directories: list[Path]) -> None:
 
 def _replace(staging: Path, target: Path) -> None:
     """Put ``staging`` at ``target``; if any step fails, every step before it is undone."""
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    aside = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, aside, ignore_errors=True)
         if target.exists():

@@ -113,10 +113,11 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """``better`` or ``worse`` only where the whole interval of the difference lies above or below 0."""
-        if self.difference.low > 0:
+        """``better`` or ``worse`` only where no part of the interval of the difference lies on the other side of 0."""
+        found = self.difference
+        if found.low > 0:
             return "better"
-        return "worse" if self.difference.high < 0 else "not_better"
+        return "worse" if found.difference < 0 and found.high <= 0 else "not_better"
 
     @property
     def is_warning(self) -> bool:

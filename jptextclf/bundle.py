@@ -61,6 +61,7 @@ tags: [jptextclf]
 class Bundle:
     """What a run directory says; the weights are read by :meth:`load_model`.
 
+    :raises ValueError, TypeError: thresholds or maximum length cannot be
     :raises WorkError: it does not say what it is made from (``JPT-W012``)
     """
 
@@ -77,6 +78,13 @@ class Bundle:
     """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
 
     def __post_init__(self) -> None:
+        values = [float(one) for one in self.thresholds]
+        if len(values) != self.schema.n_labels or not all(math.isfinite(one) for one in values):
+            raise ValueError(f"thresholds are {self.thresholds}, expected {self.schema.n_labels} numbers")
+        if not isinstance(self.max_length, int) or not 3 <= self.max_length < 2**31:
+            raise ValueError(f"max_length is {self.max_length!r}, expected a whole number from 3 on")
+        if not isinstance(self.adapter, str) or not isinstance(self.record, dict):
+            raise TypeError("adapter must be a name, record an object")
         for role in _ROLES:
             if not any(component.role == role for component in self.components):
                 raise WorkError("W012", role=role)
@@ -147,19 +155,35 @@ def open_bundle(path: Path) -> Bundle:
         components = _read_json(path / _COMPONENTS)["components"]
         if record["schema_version"] > SCHEMA_VERSION:
             raise SetupError("E061", path=path, found=record["schema_version"], known=SCHEMA_VERSION)
+        schema = LabelSchema.from_json(record.pop("labels"))
+        _check_labels(path, schema)
         return Bundle(
             path=path,
-            schema=LabelSchema.from_json(record.pop("labels")),
+            schema=schema,
             thresholds=tuple(record.pop("thresholds")),
             max_length=record.pop("max_length"),
             adapter=record.pop("adapter")["name"],
             components=tuple(Component.from_json(one) for one in components),
             record=record,
         )
-    except JptextclfError:
+    except SetupError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, JptextclfError) as error:
         raise SetupError("E062", path=path, problem=f"{type(error).__name__}: {error}") from error
+
+
+def _check_labels(path: Path, schema: LabelSchema) -> None:
+    """That the network and the record name the same labels in the same order, for the same kind of task.
+
+    :raises ValueError: they do not
+    """
+    config = _read_json(path / "config.json")
+    names = tuple(config["id2label"][str(number)] for number in range(len(config["id2label"])))
+    if (
+        names != schema.names
+        or (config["problem_type"] == "multi_label_classification") != schema.is_multilabel
+    ):
+        raise ValueError(f"labels are {names} in config.json and {schema.names} in {_RECORD}")
 
 
 def verify(path: Path) -> None:
@@ -172,7 +196,7 @@ def verify(path: Path) -> None:
     try:
         files = _read_json(path / _MANIFEST)["files"]
         listed = {name: (entry["sha256"], entry["size"]) for name, entry in files.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError) as error:
         raise SetupError("E062", path=path, problem=f"{_MANIFEST}: {error}") from error
     for name in sorted({*RUN_FILES} - {*listed, _MANIFEST}):
         raise SetupError("E060", path=path, file=name)
@@ -183,8 +207,17 @@ def verify(path: Path) -> None:
         file = path / name
         # A manifest is only believed about files inside its own directory.
         inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-        if not inside or not file.is_file() or file.stat().st_size != size or sha256_of(file) != digest:
+        if not inside or not _is_intact(file, size, digest):
             raise SetupError("E060", path=path, file=name)
+
+
+def _is_intact(file: Path, size: int, digest: str) -> bool:
+    try:
+        return file.is_file() and file.stat().st_size == size and sha256_of(file) == digest
+    except PermissionError as error:
+        raise SetupError("E064", path=file) from error
+    except OSError:
+        return False
 
 
 def _visible_files(path: Path) -> set[str]:
@@ -207,6 +240,7 @@ def model_card(bundle: Bundle) -> str:
 
 
 def _write_network(classifier: Classifier, directory: Path) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     network = classifier.network
@@ -218,7 +252,11 @@ def _write_network(classifier: Classifier, directory: Path) -> None:
     config["dtype"] = "float32"
     _write_json(directory / "config.json", config)
     state = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:
+        # How a full disk shows itself here.
+        raise WorkError("W011", path=directory.name, problem=str(error)) from error
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ the encoder"; what was chosen is recorded in the run.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jptextclf.errors import ConfigError
@@ -74,6 +75,13 @@ class TrainConfig:
             for name, (valid, expected) in _RULES.items()
             if not valid(getattr(self, name))
         ]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # numpy's numbers are numbers, but not JSON's.
+            if isinstance(value, Integral) and not isinstance(value, bool):
+                object.__setattr__(self, field.name, int(value))
+            elif isinstance(value, Real) and not isinstance(value, (bool, int)):
+                object.__setattr__(self, field.name, float(value))
         if problems:
             raise ConfigError("U021", n=len(problems), problems="\n".join(f"  - {line}" for line in problems))
 
@@ -116,12 +124,14 @@ def default_epochs(n_texts: int, batch_size: int) -> int:
 
 
 def _whole(low: int, high: int = 2**31 - 1) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    return lambda value: (
+        isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
+    )
 
 
 def _number(low: float, high: float, *, open_low: bool = False) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
         return is_number and (low < value if open_low else low <= value) and value <= high
 
     return check
@@ -137,7 +147,8 @@ def _one_of(choices: Any) -> Callable[[Any], bool]:
 
 def _is_device(value: Any) -> bool:
     return isinstance(value, str) and (
-        value in {"auto", "cpu", "cuda"} or (value.startswith("cuda:") and value[5:].isdigit())
+        value in {"auto", "cpu", "cuda"}
+        or (value.startswith("cuda:") and value[5:].isdecimal() and len(value) <= 8)
     )
 
 

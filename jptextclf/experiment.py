@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: 
     encoder = resolve_encoder(config.model, progress=progress)
     for note in encoder.notes:
         progress.say(note)
-    card = find_encoder_card(encoder.name)
+    card = find_encoder_card(encoder.component.name) if encoder.component.origin == "public" else None
     adapter = open_adapter(encoder.directory, name=card.adapter if card and card.adapter else "huggingface")
     classifier = build_classifier(encoder, schema, seed=config.seed)
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
@@ -125,7 +125,8 @@ def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: 
     started = time.monotonic()
     encoded = {
         name: LabelledTexts(
-            adapter.encode(examples.texts, max_length=config.max_length), schema.encode(examples.labels or [])
+            adapter.encode(examples.texts, max_length=config.max_length),
+            schema.encode(examples.labels or [], numbers=examples.rows),
         )
         for name, examples in with_validation.items()
     }
@@ -227,7 +228,12 @@ def run(
         thresholds=thresholds,
         max_length=config.max_length,
         adapter=prepared.adapter.name,
-        components=(*_model_components(prepared.encoder), *data_components, *software_components()),
+        components=(
+            prepared.encoder.component,
+            prepared.encoder.tokenizer_component,
+            *data_components,
+            *software_components(),
+        ),
         record=_record(prepared, history, evaluations, comparison, data_record, seconds),
     )
     return Result(bundle, predictor, comparison)
@@ -248,7 +254,7 @@ def _with_validation(
         return found, False
     train, validation = split_train(found["train"], fraction=config.validation_fraction, seed=config.seed)
     if not len(validation):
-        raise ConfigError("U028", n=len(train), fraction=config.validation_fraction)
+        raise ConfigError("U028", n=len(train))
     progress.say(text("train.held_out", n=len(validation), fraction=f"{config.validation_fraction:.0%}"))
     return {**found, "train": train, "validation": validation}, True
 
@@ -297,12 +303,6 @@ def _predict(prepared: Prepared, predictor: Predictor, progress: Progress) -> di
     texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
     with phase(progress, text("train.phase_evaluate"), sum(len(one) for one in texts.values())):
         return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
-
-
-def _model_components(encoder: EncoderFiles) -> tuple[Component, Component]:
-    """The encoder, and its vocabulary as what the texts are tokenized with."""
-    base = encoder.component
-    return base, replace(base, role="tokenizer", relation="tokenized-with", bundled=True)
 
 
 def _record(

@@ -122,4 +122,8 @@ class LabelSchema:
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> LabelSchema:
-        return cls(tuple(cast("list[str]", data["names"])), cast("Task", data["task"]))
+        """:raises TypeError: the names are no list of strings"""
+        names = data["names"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"names are {names!r}, expected a list of strings")
+        return cls(tuple(names), cast("Task", data["task"]))

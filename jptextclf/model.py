@@ -84,14 +84,17 @@ def compute_logits(
     """
     logits = np.zeros((len(encodings), classifier.network.config.num_labels), dtype=np.float32)
     device = classifier.device
+    # Threads share a classifier: one that only predicts is in eval mode from the start and stays there.
     was_training = classifier.training
-    classifier.eval()
+    if was_training:
+        classifier.eval()
     with torch.inference_mode(), autocast(device, precision), memory_errors():
         for texts in length_batches(encodings.lengths, max_tokens=max_tokens):
             logits[texts] = classifier(*to_device(encodings.select(texts), device)).cpu().numpy()
             if on_batch is not None:
                 on_batch(len(texts))
-    classifier.train(was_training)
+    if was_training:
+        classifier.train()
     return logits
 
 
@@ -151,14 +154,16 @@ def load_classifier(directory: Path) -> Classifier:
     from transformers import AutoModelForSequenceClassification
 
     with _translated(directory), _quiet_transformers():
-        network = AutoModelForSequenceClassification.from_pretrained(
-            str(directory),
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-        )
-    return Classifier(network.eval())
+        network, loading = AutoModelForSequenceClassification.from_pretrained(
+            str(directory), dtype=torch.float32, local_files_only=True, trust_remote_code=False,
+            use_safetensors=True, output_loading_info=True,
+        )  # fmt: skip
+    odd = sorted(
+        {*loading["missing_keys"], *loading["unexpected_keys"], *map(str, loading["mismatched_keys"])}
+    )
+    if odd:
+        raise SetupError("E046", path=directory, n=len(odd), names=listing(odd, 5))
+    return Classifier(network).eval()
 
 
 def check_fit(classifier: Classifier, tokenizer: TokenizerInfo, *, path: Path, max_length: int) -> None:

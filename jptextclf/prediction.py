@@ -6,13 +6,15 @@ It does not know files or runs; it holds one classifier, its adapter and its lab
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
 
+from jptextclf.data.rows import is_empty
 from jptextclf.encodings import Encodings
-from jptextclf.errors import DataError
+from jptextclf.errors import ConfigError, DataError
+from jptextclf.messages import listing
 from jptextclf.model import Classifier, compute_logits
 from jptextclf.progress import Logged, Progress
 
@@ -30,7 +32,7 @@ _TEXTS_AT_ONCE = 4096
 """Texts tokenised together: enough to fill length-sorted batches, few enough for constant memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What the classifier says about some texts."""
 
@@ -62,6 +64,9 @@ class Prediction:
         if self.schema.is_multilabel:
             return [tuple(names[number] for number in np.flatnonzero(row)) for row in self.label_ids]
         return [(names[number],) for number in self.label_ids]
+
+    def __repr__(self) -> str:
+        return f"<Prediction of {len(self)} texts, labels {', '.join(self.schema.names[:10])}>"
 
     def to_json(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """One object a text, for a machine to read."""
@@ -138,6 +143,8 @@ class Predictor:
         :raises TypeError: an item is not a ``str``
         :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
         """
+        if on_too_long not in get_args(OnTooLong):
+            raise ConfigError("U029", found=on_too_long, known=listing(get_args(OnTooLong)))
         show = progress or Logged()
         parts = []
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -166,7 +173,7 @@ class Predictor:
             probabilities=probabilities.numpy(),
             thresholds=self.thresholds,
             truncated=encodings.truncated,
-            empty=np.array([not text.strip() for text in texts], dtype=np.bool_),
+            empty=np.array([is_empty(text) for text in texts], dtype=np.bool_),
         )
 
     def _no_logits(self) -> NDArray[np.float32]:

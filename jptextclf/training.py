@@ -181,6 +181,16 @@ def _train(
                 best, best_epoch, best_state = (value, -loss), number, copy.deepcopy(classifier.state_dict())
             elif config.patience and number - best_epoch >= config.patience:
                 break
+    if len(epochs) < plan.epochs:
+        progress.say(
+            text(
+                "train.stopped_early",
+                epoch=len(epochs),
+                best=best_epoch,
+                metric=plan.metric,
+                patience=config.patience,
+            )
+        )
     classifier.load_state_dict(best_state)
     classifier.eval()
     return History(tuple(epochs), best_epoch, len(epochs) < plan.epochs, stepper.steps)

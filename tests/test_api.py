@@ -160,6 +160,34 @@ def test_predicting_a_file_keeps_rows_columns_and_order(trained, reviews_csv, tm
     assert [row[3] for row in rows[1:]] == expected
 
 
+def test_every_probability_can_be_asked_for(trained, reviews_csv, tmp_path):
+    predict_file(trained, reviews_csv, tmp_path / "out.csv", probabilities=True)
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()))
+    for row in rows:
+        values = {name: float(row[f"probability:{name}"]) for name in ("良い", "悪い")}
+        assert sum(values.values()) == pytest.approx(1, abs=1e-3)
+        assert row["predicted_label"] == max(values, key=values.get)
+
+
+def test_threads_that_share_a_run_get_the_same_probabilities(trained, reviews):
+    from concurrent.futures import ThreadPoolExecutor
+
+    run = load(trained.path, device="cpu")
+    texts = [text for text, _ in reviews] * 4
+    expected = run.predict(texts).probabilities
+    with ThreadPoolExecutor(6) as pool:
+        for found in pool.map(lambda _: run.predict(texts).probabilities, range(24)):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_record_of_the_embedded_encoder_names_the_terms_of_its_vocabulary():
+    from jptextclf.encoders import resolve_encoder
+
+    files = resolve_encoder("builtin")
+    assert files.component.license == files.tokenizer_component.license == "MIT"
+    assert files.component.evidence != files.tokenizer_component.evidence
+
+
 def test_predictions_of_predictions_get_names_of_their_own(trained, reviews_csv, tmp_path):
     predict_file(trained, reviews_csv, tmp_path / "once.csv")
     predict_file(trained, tmp_path / "once.csv", tmp_path / "twice.csv")
@@ -182,6 +210,75 @@ def test_a_long_text_can_be_an_error_that_leaves_the_old_output(trained, tmp_pat
     with pytest.raises(DataError, match=r"JPT-D042.*2"):
         predict_file(trained, tmp_path / "in.csv", tmp_path / "out.csv", on_too_long="error")
     assert (tmp_path / "out.csv").read_text() == "old"
+
+
+def test_a_long_text_is_named_by_its_row_however_far_down(trained, tmp_path, monkeypatch):
+    from jptextclf import api
+
+    monkeypatch.setattr(api, "_ROWS_AT_ONCE", 2)
+    (tmp_path / "in.csv").write_text("本文\n" + "良い\n" * 6 + "良い" * 200 + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="Text 7 "):
+        predict_file(trained, tmp_path / "in.csv", tmp_path / "out.csv", on_too_long="error")
+
+
+def test_an_impossible_label_is_named_by_its_row(tmp_path, tiny_encoder):
+    (tmp_path / "in.csv").write_text("text,label\na,x\n,y\nb,x|y\nc,y\n", encoding="utf-8")
+    with pytest.raises(DataError, match="text 3 has"):
+        train(
+            tmp_path / "in.csv",
+            validation=tmp_path / "in.csv",
+            label_separator="|",
+            task="multiclass",
+            out=tmp_path / "r",
+            **settings(tiny_encoder),
+        )
+
+
+def test_a_separator_makes_the_task_multilabel(tmp_path, tiny_encoder):
+    (tmp_path / "in.csv").write_text("text,label\n" + "良い,a\n悪い,b\n" * 12, encoding="utf-8")
+    run = train(tmp_path / "in.csv", label_separator="|", validation=tmp_path / "in.csv", out=tmp_path / "run",
+                **settings(tiny_encoder))  # fmt: skip
+    assert run.schema.task == "multilabel"
+
+
+def test_evaluating_reads_the_columns_that_the_run_was_trained_on(tmp_path, tiny_encoder, reviews):
+    rows = "".join(f"{text},{label},{number}\n" for number, (text, label) in enumerate(reviews))
+    (tmp_path / "in.csv").write_text("口コミ本体,満足,評価\n" + rows, encoding="utf-8")
+    run = train(tmp_path / "in.csv", text_column="口コミ本体", label_column="満足", out=tmp_path / "run",
+                **settings(tiny_encoder, validation_fraction=0.3))  # fmt: skip
+    assert run.evaluate(tmp_path / "in.csv").n_texts == len(reviews)
+
+
+def test_two_trainings_of_one_file_do_not_take_one_directory(
+    tmp_path, tiny_encoder, reviews_csv, monkeypatch
+):
+    from jptextclf import api
+
+    monkeypatch.chdir(tmp_path)
+    real = api.prepare
+
+    def slow(*args, **kwargs):
+        (tmp_path / "runs" / "reviews-1").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs" / "reviews-1" / "theirs").write_text("x")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(api, "prepare", slow)
+    assert str(train(reviews_csv, **settings(tiny_encoder)).path) == "runs/reviews-2"
+
+
+def test_training_leaves_the_callers_random_numbers_alone(tmp_path, tiny_encoder, reviews_csv):
+    import torch
+
+    torch.manual_seed(5)
+    expected = torch.rand(3).tolist()
+    torch.manual_seed(5)
+    train(reviews_csv, out=tmp_path / "run", **settings(tiny_encoder))
+    assert torch.rand(3).tolist() == expected
+
+
+def test_warnings_are_logged_where_nobody_listens(tmp_path, tiny_encoder, reviews_csv, caplog):
+    train(reviews_csv, out=tmp_path / "run", **settings(tiny_encoder))
+    assert any("baseline" in record.message for record in caplog.records if record.levelname == "WARNING")
 
 
 def test_evaluating_counts_labels_that_the_model_does_not_know(trained, tmp_path):

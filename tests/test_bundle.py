@@ -100,6 +100,21 @@ def test_every_damaged_file_is_refused(run_copy, file, damage):
         open_bundle(run_copy)
 
 
+def test_a_file_that_the_run_does_not_list_is_refused(run_copy):
+    (run_copy / ".DS_Store").write_text("left by a desktop")
+    open_bundle(run_copy)
+    (run_copy / "adapter_config.json").write_text("{}")
+    with pytest.raises(SetupError, match=r"JPT-E063.*adapter_config"):
+        open_bundle(run_copy)
+
+
+def test_a_run_with_a_file_of_the_user_is_not_overwritten(trained, run_copy):
+    (run_copy / "notes.txt").write_text("important")
+    with pytest.raises(ConfigError, match="JPT-U025"):
+        write_again(trained, run_copy, overwrite=True)
+    assert (run_copy / "notes.txt").read_text() == "important"
+
+
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../outside"])
 def test_a_manifest_that_points_outside_is_refused(run_copy, name):
     manifest = json.loads((run_copy / "MANIFEST.json").read_text(encoding="utf-8"))
@@ -138,6 +153,31 @@ def test_a_run_without_provenance_cannot_exist(trained, role):
     rest = tuple(one for one in trained.bundle.components if one.role != role)
     with pytest.raises(WorkError, match=f"JPT-W012.*{role}"):
         replace(trained.bundle, components=rest)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_length": -1}, {"max_length": "x"}, {"max_length": None}, {"thresholds": [0.5]}, {"thresholds": ["a", "b"]},
+        {"thresholds": [float("nan"), 0.5]}, {"adapter": {"name": 5}}, {"labels": {"task": "binary", "names": "ab"}},
+        {"labels": {"task": "binary", "names": ["良い", "悪い"]}}, {"labels": {"task": "multilabel", "names": ["悪い", "良い"]}},
+        {"labels": {"task": "ranking", "names": ["悪い", "良い"]}},
+    ],
+)  # fmt: skip
+def test_a_record_with_impossible_values_is_damaged(run_copy, change):
+    rewritten(run_copy, lambda record: record.update(change))
+    with pytest.raises(SetupError, match="JPT-E062"):
+        open_bundle(run_copy)
+
+
+def test_the_files_of_a_run_can_be_read_by_others(trained, tmp_path):
+    old = os.umask(0o022)
+    try:
+        write_again(trained, tmp_path / "run")
+    finally:
+        os.umask(old)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()} == {0o644}
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_directory_that_is_no_run_says_what_is_there(tmp_path, tiny_encoder):

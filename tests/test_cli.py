@@ -118,11 +118,13 @@ def test_the_language_option_works_on_the_group_and_on_commands(capfdbinary, pla
 
 
 def test_help_is_quick_and_light():
-    started = time.perf_counter()
-    done = jptextclf("--help")
-    assert done.returncode == 0
-    # A tenth of this on an idle machine: a bound that only a heavy import would break.
-    assert time.perf_counter() - started < 5
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        assert jptextclf("--help").returncode == 0
+        seconds.append(time.perf_counter() - started)
+    # 0.07 s on an idle machine; the quickest of five is little disturbed by what runs beside.
+    assert min(seconds) < 0.5
 
 
 def test_the_version_is_that_of_the_package(capfdbinary):
@@ -177,6 +179,48 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
     status, out, _ = in_process(capfdbinary, "train", reviews_csv, *options, "--json")
     assert json.loads(out)["preview"]["steps"] == 6
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_keeps_silent_but_for_warnings(capfdbinary, trained, reviews_csv, tmp_path):
+    status, out, err = in_process(
+        capfdbinary,
+        "predict",
+        trained.path,
+        "-i",
+        reviews_csv,
+        "-o",
+        tmp_path / "out.csv",
+        "--quiet",
+        "--device",
+        "cpu",
+    )
+    assert (status, out, err) == (0, "", "")
+
+
+def test_the_json_of_training_is_that_of_the_record(capfdbinary, tmp_path, tiny_encoder, reviews_csv):
+    status, out, _ = in_process(
+        capfdbinary, "train", reviews_csv, "--model", tiny_encoder, "--out", tmp_path / "run", "--epochs", 1,
+        "--max-length", 64, "--json", "--quiet",
+    )  # fmt: skip
+    assert status == 0
+    printed = json.loads(out)
+    assert printed.pop("path") == str(tmp_path / "run")
+    assert printed == json.loads((tmp_path / "run" / "jptextclf.json").read_text(encoding="utf-8"))
+
+
+def test_lines_in_another_encoding_are_read_or_reported(trained):
+    line = "朝食が美味しい\n".encode("cp932")
+    done = subprocess.run(
+        [sys.executable, "-m", "jptextclf", "predict", str(trained.path), "--json", "--device", "cpu",
+         "--input-encoding", "cp932"],
+        input=line, capture_output=True, timeout=120, env=environment(),
+    )  # fmt: skip
+    assert json.loads(done.stdout)["text"] == "朝食が美味しい"
+    done = subprocess.run(
+        [sys.executable, "-m", "jptextclf", "predict", str(trained.path), "--device", "cpu"],
+        input=line, capture_output=True, timeout=120, env=environment(JPTEXTCLF_LANG="en"),
+    )  # fmt: skip
+    assert b"--input-encoding" in done.stderr
 
 
 def test_lines_on_standard_input_give_lines(trained):
@@ -246,6 +290,15 @@ def test_a_signal_ends_training_with_its_status_and_nothing_written(
     assert b"Nothing half-written is left" in rest
     assert b"Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="streams are closed through a shell of POSIX")
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-", ">/dev/full"])
+def test_closed_or_full_streams_give_no_traceback(trained, closing):
+    command = f'"{sys.executable}" -m jptextclf predict "{trained.path}" 良い --device cpu {closing}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=120, env=environment())
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (1 if "full" in closing else 0)
 
 
 def test_corpora_and_models_are_listed(capfdbinary):

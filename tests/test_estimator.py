@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
 
 from jptextclf import TextClassifier
-from jptextclf.errors import ConfigError, SetupError
+from jptextclf.errors import ConfigError, DataError, SetupError
 
 
 @pytest.fixture
@@ -98,11 +98,15 @@ def test_lists_of_labels_are_a_multilabel_task(quick, texts, labels):
     assert 0 <= quick.score(texts, given) <= 1
 
 
-def test_a_matrix_comes_back_as_a_matrix(quick, texts, labels):
+def test_a_matrix_comes_back_as_a_matrix(quick, texts, labels, tmp_path):
     matrix = np.array([[label == "良い", label == "悪い", 0] for label in labels], dtype=int)
     predicted = quick.fit(texts, matrix).predict(texts)
     assert predicted.shape == matrix.shape
     assert set(np.unique(predicted)) <= {0, 1}
+    quick.save(tmp_path / "run")
+    np.testing.assert_array_equal(
+        TextClassifier.load(tmp_path / "run", device="cpu").predict(texts), predicted
+    )
     # One label each, but asked for as a matrix: still a multi-label task.
     assert quick.bundle_.schema.task == "multilabel"
 
@@ -152,5 +156,8 @@ def test_misuse_is_named(quick, texts, labels, tmp_path):
         clone(quick).set_params(epochs=0).fit(texts, labels)
     with pytest.raises(ConfigError, match="JPT-U026"):
         quick.fit(["a", "b"], [1, "1"])
+    for missing in (None, float("nan")):
+        with pytest.raises(DataError, match=r"JPT-D038.*1"):
+            quick.fit(["a", "b", "c"], ["x", missing, "y"])
     with pytest.raises(SetupError):
         TextClassifier.load(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -32,6 +33,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Entry point of ``jptextclf`` and of ``python -m jptextclf``."""
     # A terminal or pipe that cannot show a character shows "?" instead of ending the program.
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, _terminated)
@@ -40,6 +42,13 @@ def main() -> NoReturn:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     cli.main(prog_name="jptextclf")
+
+
+def _open_missing_streams() -> None:
+    """A stream that was closed before the start (``>&-``) becomes one that leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - lives as long as we
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ It does not know any command. An option's help is the entry ``opt.<its name>``, 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -33,7 +34,9 @@ class Option(click.Option):
         if not self.hidden and messages.has(key):
             self.help = text(key)
         record = super().get_help_record(ctx)
-        return record and (record[0], record[1].replace("[default: ", f"[{text('cli.default')}: "))
+        # Click puts a default that is only described into parentheses of its own.
+        shown = record and re.sub(r"\[default: \(?(.*?)\)?\]$", rf"[{text('cli.default')}: \1]", record[1])
+        return record and (record[0], str(shown))
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -138,6 +141,7 @@ class Group(_Speaking, click.Group):
         0 done, 1 the work failed, 2 usage, 3 data, 4 environment, 130 interrupted, 143 terminated.
         """
         kwargs["standalone_mode"] = False
+        _language_from(list(args[0]) if args and args[0] is not None else sys.argv[1:])
         try:
             status = super().main(*args, **kwargs)
         except JptextclfError as error:
@@ -154,10 +158,21 @@ class Group(_Speaking, click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo(text("cli.interrupted"), err=True)
             sys.exit(130)
+        except OSError as error:
+            click.echo(_os_error(error), err=True)
+            sys.exit(1)
         except Terminated:
             click.echo(text("cli.terminated"), err=True)
             sys.exit(143)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _os_error(error: OSError) -> str:
+    """What the system refused: mostly a stream or a file that cannot take any more."""
+    sentence = text(
+        "W014.message", path=error.filename or text("cli.an_output"), problem=error.strerror or error
+    )
+    return f"JPT-W014 {sentence}\n  " + text("W014.hint")
 
 
 def _refuse(code: str, **fields: object) -> NoReturn:
@@ -170,6 +185,16 @@ def _set_language(ctx: click.Context, param: click.Parameter, value: str | None)
     # Not on the command line: what the group set, or the environment's, stays.
     if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
         messages.use_language(value)
+
+
+def _language_from(arguments: list[str]) -> None:
+    """Take ``--lang`` from anywhere on the line before it is parsed, so that parsing errors speak it too."""
+    for number, one in enumerate(arguments):
+        name, _, value = one.partition("=")
+        if name == "--lang":
+            asked = value or next(iter(arguments[number + 1 :]), "")
+            if asked in messages.LANGUAGES:
+                messages.use_language(asked)
 
 
 def _show_usage_error(error: click.UsageError) -> None:
@@ -197,4 +222,9 @@ def _bad_value(error: click.BadParameter) -> str:
     kind = getattr(error.param, "type", None)
     if isinstance(kind, click.Choice):
         return text("cli.choices", known=listing(kind.choices, 30))
+    given = re.search("'(.*)'", error.message)
+    if given and isinstance(kind, click.types.IntParamType):
+        return text("cli.a_whole_number", found=given[1])
+    if given and isinstance(kind, click.types.FloatParamType):
+        return text("cli.a_number", found=given[1])
     return error.message

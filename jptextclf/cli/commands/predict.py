@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 @columns_option
 @text_column_option
 @option("--input-encoding", default="auto", show_default=True)
-@option("--output-encoding", "--encoding", "encoding")
-@option("--separator", "label_separator", default="|", show_default=True)
+@option("--encoding", "output_encoding")
+@option("--label-separator", "output_separator", default="|", show_default=True)
+@option("--probabilities", is_flag=True)
 @on_too_long_option
 @device_option
 @json_option
@@ -53,6 +54,9 @@ def predict(
     quiet: bool,
     device: str,
     on_too_long: Any,
+    input_encoding: str,
+    output_encoding: str | None,
+    output_separator: str,
     **options: Any,
 ) -> None:
     _check_use(texts, input_path, output_path)
@@ -64,8 +68,9 @@ def predict(
     talk = Talk(quiet=quiet)
     if input_path is not None and output_path is not None:
         done = api.predict_file(
-            opened, input_path, output_path, on_too_long=on_too_long, progress=talk, **options
-        )
+            opened, input_path, output_path, input_encoding=input_encoding, encoding=output_encoding,
+            label_separator=output_separator, on_too_long=on_too_long, progress=talk, **options,
+        )  # fmt: skip
         for note in done.notes:
             talk.warn(note)
         talk.say(
@@ -80,9 +85,7 @@ def predict(
         else:
             _show(texts, prediction)
     else:
-        encoding = (
-            "utf-8-sig" if options["input_encoding"] == "auto" else canonical_name(options["input_encoding"])
-        )
+        encoding = "utf-8-sig" if input_encoding == "auto" else canonical_name(input_encoding)
         _stream(opened, talk, encoding=encoding, as_json=as_json, on_too_long=on_too_long)
 
 
