@@ -443,13 +443,14 @@ def test_numbers_of_a_sheet_are_written_as_seen(sheet):
     assert cells(path) == [("a", "1", "2024-01-02"), ("b", "1.5", ""), ("c", "001", "true")]
 
 
-def test_empty_rows_and_borders_of_a_sheet_are_no_rows(sheet):
-    path = sheet([], [None, "text", "label"], [None, "a", "b"], [], [None, "c", None])
+def test_a_blank_row_between_others_is_a_row_those_around_the_table_are_none(sheet):
+    path = sheet([], [None, "text", "label"], [None, "a", "b"], [], [None, "c", None], [None, None, ""], [])
     table = open_table(path)
     assert table.columns == ("text", "label")
     assert [(row.number, row.line, row.cells) for row in table.rows()] == [
         (1, 3, ("a", "b")),
-        (2, 5, ("c", "")),
+        (2, 4, ("", "")),
+        (3, 5, ("c", "")),
     ]
 
 
@@ -500,6 +501,41 @@ def test_a_zip_bomb_is_refused_unopened(tmp_path):
         for _ in range(300):
             file.write(bytes(1 << 20))
     refused(path, "D024")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
+        '<row r="1"><c r="A1"><v>1</v></c></row><row r="99999999999"><c r="A99999999999"><v>1</v></c></row>',
+        "<row r = '1048576'>" + "<c><v>1</v></c>" * 99 + "</row>",
+    ],
+)
+def test_a_cell_far_away_is_refused_before_memory_is_taken_for_all_between(sheet, tmp_path, rows):
+    path = tmp_path / "far.xlsx"
+    with zipfile.ZipFile(sheet(["text"], ["a"])) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                start, end = content.index(b"<sheetData>") + 11, content.index(b"</sheetData>")
+                content = content[:start] + rows.encode() + content[end:]
+            new.writestr(name, content)
+    refused(path, "D023")
+
+
+def test_a_cell_that_is_only_formatted_does_not_make_a_sheet_large(sheet):
+    from openpyxl.styles import Font
+
+    def far(book):
+        book.active["XFD9999"].font = Font(bold=True)
+
+    assert cells(sheet(["text"], ["a"], also=far)) == [("a",)]
+
+
+def test_a_damaged_directory_of_the_archive_is_refused(sheet, write):
+    whole = bytearray(sheet(["text"], ["a"]).read_bytes())
+    whole[whole.rindex(b"PK\x01\x02")] = 0
+    refused(write("b.xlsx", bytes(whole)), "D015")
 
 
 def test_an_encrypted_workbook_is_refused(write):

@@ -6,7 +6,9 @@ The reader needs the whole sheet in memory.
 
 from __future__ import annotations
 
+import re
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.data.rows import Row, Source, header_note, names_and_header, text_of
@@ -23,6 +25,12 @@ _UNPACKED_LIMIT = 4 << 30
 _SUSPICIOUS = 256 << 20
 _RATIO_LIMIT = 200
 """Real sheets unpack to 10 to 30 times their size; zeros to a thousand times."""
+_CELLS_LIMIT = 50_000_000
+"""Of the rectangle around all cells, which the reader holds in memory however few of them are filled."""
+_BLOCK = 1 << 20
+_ROW_OR_CELL = re.compile(
+    rb"<(?:\w+:)?(row|c)(?=[\s/>])(?:[^>]*?\sr\s*=\s*[\"']([A-Za-z]*)(\d+)[\"'])?[^>]*?(/?)>"
+)
 
 
 def open_excel(path: Path, *, columns: Sequence[str] | None, sheet: str | None) -> Source:
@@ -30,7 +38,7 @@ def open_excel(path: Path, *, columns: Sequence[str] | None, sheet: str | None) 
 
     :raises SetupError: the package that reads such files is missing (``JPT-E001``)
     :raises DataError: it is damaged (``JPT-D015``), has a password (``JPT-D022``), unpacks to a size that no
-        sheet of texts has (``JPT-D024``), or holds nothing (``JPT-D005``)
+        sheet of texts has (``JPT-D024``), has a cell too far away (``JPT-D023``), or holds nothing (``JPT-D005``)
     :raises ConfigError: no such sheet (``JPT-U032``)
     """
     try:
@@ -48,17 +56,63 @@ def open_excel(path: Path, *, columns: Sequence[str] | None, sheet: str | None) 
         raise DataError("D022", path=path) from error
     except (CalamineError, OSError) as error:
         raise DataError("D015", path=path, problem=str(error)) from error
+    except BaseException as error:
+        # What a panic of the reader becomes is no Exception, and its class cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DataError("D015", path=path, problem=str(error)) from error
     return _source(path, rows, columns, notes + ([text("data.note_merged", n=merged)] if merged else []))
 
 
 def _refuse_bombs(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(item.file_size for item in archive.infolist())
-    too_dense = unpacked > _SUSPICIOUS and unpacked > _RATIO_LIMIT * path.stat().st_size
-    if unpacked > _UNPACKED_LIMIT or too_dense:
-        raise DataError("D024", path=path, megabytes=unpacked >> 20)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(item.file_size for item in archive.infolist())
+            too_dense = unpacked > _SUSPICIOUS and unpacked > _RATIO_LIMIT * path.stat().st_size
+            if unpacked > _UNPACKED_LIMIT or too_dense:
+                raise DataError("D024", path=path, megabytes=unpacked >> 20)
+            for item in archive.infolist():
+                rows, columns = _extent(archive, item)
+                if rows * columns > _CELLS_LIMIT:
+                    raise DataError("D023", path=path, rows=f"{rows:,}", columns=f"{columns:,}")
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        # RuntimeError: a member has a password or is packed in an unknown way.
+        if isinstance(error, DataError):
+            raise
+        raise DataError("D015", path=path, problem=str(error)) from error
+
+
+def _extent(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> tuple[int, int]:
+    """The last row and the last column of a sheet's XML, from 1, by its rows and cells; what it declares may lie."""
+    rows = columns = row = column = 0
+    kept = b""
+    with archive.open(item) as file:
+        while block := file.read(_BLOCK):
+            data = kept + block
+            for tag, letters, digits, closed in _ROW_OR_CELL.findall(data):
+                if tag == b"row":
+                    row, column = int(digits) if digits else row + 1, 0
+                else:
+                    column = _column(letters) if letters else column + 1
+                    row = int(digits) if letters else row
+                # A cell that is closed at once is only formatted.
+                if tag == b"row" or not closed:
+                    rows, columns = max(rows, row), max(columns, column)
+            last = data.rfind(b"<")
+            kept = data[last:] if last >= 0 and b">" not in data[last:] else b""
+            if len(kept) > _BLOCK:
+                raise zipfile.BadZipFile(item.filename)
+    return rows, columns
+
+
+def _column(letters: bytes) -> int:
+    """``b"A" -> 1``, ``b"XFD" -> 16384``"""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _choose(path: Path, book: CalamineWorkbook, sheet: str | None) -> tuple[CalamineSheet, list[str]]:
@@ -112,11 +166,12 @@ def _source(
     names, has_header = names_and_header(path, first, columns)
     if columns is not None and has_header:
         notes = [*notes, header_note()]
-    data = filled[1:] if has_header else filled
+    # A blank row between others is a row: what is written beside the sheet has to keep its place.
+    start, end = filled[0][0] + has_header, filled[-1][0]
 
     def read() -> Iterator[Row]:
-        for number, (line, row) in enumerate(data, start=1):
-            values = row[left:right]
+        for number, line in enumerate(range(start, end + 1), start=1):
+            values = rows[line - 1][left:right]
             yield Row(number, line, tuple(map(text_of, values)), values)
 
-    return Source(names, read, notes=notes, blank_lines=len(rows) - len(filled))
+    return Source(names, read, notes=notes, blank_lines=filled[0][0] - 1 + len(rows) - end)
