@@ -162,7 +162,7 @@ def test_an_asked_encoding_that_does_not_fit_is_an_error_with_place(write):
     assert caught.value.fields["found"].startswith("B1 D8")
 
 
-@pytest.mark.parametrize("name", ["utf-88", "base64", "rot13", "", "日本語", "undefined", "cp932 932"])
+@pytest.mark.parametrize("name", ["utf-88", "base64", "rot13", "", "日本語", "undefined", "cp932 932", "idna", "punycode", "unicode_escape"])
 def test_an_unknown_encoding_is_refused(write, name):
     with pytest.raises(ConfigError) as caught:
         decide_encoding(write(b"a"), encoding=name)
@@ -176,6 +176,25 @@ def test_other_codecs_of_python_can_be_asked_for(write):
 
 def test_text_with_nul_is_not_taken_for_utf16(write):
     assert read(write("text\n日本\0大学\nab\0cd\n".encode()))[0].name == "utf-8"
+
+
+@pytest.mark.parametrize("data", [b"text\nabcd\nab\0\n", b"text\nabcd\nabc\n\0x\n", b"abcdefgh\0\n"])
+def test_a_single_nul_beside_a_line_end_does_not_make_utf16(write, data):
+    assert read(write(data))[0].name == "utf-8"
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["text,label\nabc,x\n", "本文\nとても良い宿でした。\n"])
+def test_utf16_without_a_mark_is_recognised_and_may_be_asked_for(write, codec, text):
+    assert read(write(text.encode(codec)))[0].name == codec
+    assert read(write(text.encode(codec)), encoding="utf-16")[1] == text
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
+def test_a_missing_mark_is_an_error_with_its_place(write, codec):
+    with pytest.raises(DataError) as caught:
+        decide_encoding(write(b"text,label\nabc,x\n"), encoding=codec)
+    assert caught.value.code == "JPT-D007"
 
 
 @given(st.text(st.characters(codec="cp932", exclude_characters="\0\x1b¢£¬‖−〜"), min_size=0, max_size=60))

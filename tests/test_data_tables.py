@@ -339,6 +339,32 @@ def test_a_file_that_changes_under_the_reader_is_refused(write):
 # JSON
 
 
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"text\n\xff\n" * 9)])
+def test_a_file_that_is_removed_or_spoilt_under_the_reader_is_refused(write, change):
+    for early in (True, False):
+        path = write("a.csv", "text\nあ\n" * (1 << 16))
+        table = open_table(path)
+        with pytest.raises(DataError) as caught:
+            rows = table.rows()
+            if not early:
+                next(rows)
+            change(path)
+            list(rows)
+            _ = table.sha256
+        assert caught.value.code == "JPT-D033"
+
+
+@pytest.mark.parametrize("name", ["", "~nosuchuser/x.csv", "x" * 5000 + ".csv"])
+def test_a_path_that_cannot_be_is_an_error(name):
+    with pytest.raises(DataError) as caught:
+        open_table(name)
+    assert caught.value.code in {"JPT-D001", "JPT-D004"}
+
+
+def test_columns_may_be_named_between_commas(write):
+    assert open_table(write("a.csv", "あ,良\n"), columns="text,label").columns == ("text", "label")
+
+
 def test_keys_of_all_lines_are_columns(write):
     table = open_table(
         write("a.jsonl", '{"a": 1}\n\n{"b": [1, "x"], "a": null}\n{"c": {"d": "é"}, "b": true}\n')

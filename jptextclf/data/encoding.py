@@ -67,6 +67,7 @@ _ALIASES = {
     "iso2022-jp": "iso-2022-jp",
     "jis": "iso-2022-jp",
 }
+_NOT_FOR_FILES = {"idna", "punycode", "unicode-escape", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape"}
 _ESCAPE = re.compile(rb"\x1b(?:\$[@B(]|\([IJ])")
 
 
@@ -121,8 +122,8 @@ def decide_encoding(path: Path, *, encoding: str = "auto") -> FileEncoding:
     if survey.escape and not survey.high:
         codec = _require_one(path, "iso-2022-jp")
         return FileEncoding("iso-2022-jp", codec, bom=False, how="escape")
-    if survey.zero and (utf16 := _utf16_without_mark(path)):
-        return utf16
+    if survey.zero and (name := _utf16_without_mark(path, is_utf8=survey.utf8 is None)):
+        return FileEncoding(name, name, bom=False, how="zeros")
     if survey.utf8 is None:
         return FileEncoding("utf-8", "utf-8", bom=False, how="valid")
     return _legacy(path, survey.utf8)
@@ -140,7 +141,11 @@ def canonical_name(encoding: str) -> str:
     try:
         # str.encode refuses codecs that are not about text, such as base64.
         "".encode(name)
-        return codecs.lookup(name).name
+        codec = codecs.lookup(name)
+        # Those read escapes or names of hosts, not the text of a file.
+        if codec.incrementaldecoder is None or codec.name in _NOT_FOR_FILES:
+            raise LookupError(name)
+        return codec.name
     except (LookupError, UnicodeError):
         known = sorted(_CODECS)
         raise ConfigError(
@@ -162,6 +167,8 @@ def _asked(path: Path, encoding: str, mark: FileEncoding | None) -> FileEncoding
     if mark is not None and (name == mark.name or (name == "utf-16" and mark.codec == "utf-16")):
         _require(path, mark.codec, mark.name)
         return FileEncoding(mark.name, mark.codec, bom=True, how="asked")
+    if name == "utf-16" and (found := _utf16_without_mark(path, is_utf8=False)):
+        name = found
     codec = _require_one(path, name)
     return FileEncoding(name, codec, bom=False, how="asked")
 
@@ -226,6 +233,9 @@ def _decoded(path: Path, codec: str) -> Iterator[str]:
         # error.object is what the decoder had kept back, and the block.
         before = fed - len(error.object)
         raise UnicodeDecodeError(codec, b"", before + error.start, before + error.end, error.reason) from None
+    except UnicodeError as error:
+        # The codecs that want a byte order mark say only that it is missing.
+        raise UnicodeDecodeError(codec, b"", 0, 1, str(error)) from None
 
 
 def _failure(path: Path, codec: str) -> _Failure | None:
@@ -270,8 +280,11 @@ def _survey(path: Path) -> _Survey:
     return _Survey(escape, high, zero, None)
 
 
-def _utf16_without_mark(path: Path) -> FileEncoding | None:
-    """UTF-16 by its zero bytes: it must decode, hold no U+0000, and explain the zeros by ASCII characters."""
+def _utf16_without_mark(path: Path, *, is_utf8: bool) -> str | None:
+    """UTF-16 by its zero bytes: it must decode, hold no U+0000, and explain zeros and line ends as characters.
+
+    :param is_utf8: the file is valid UTF-8 too; then a few zeros do not outweigh that
+    """
     for name in ("utf-16-le", "utf-16-be"):
         ascii_, breaks, zeros = 0, 0, 0
         try:
@@ -281,9 +294,12 @@ def _utf16_without_mark(path: Path) -> FileEncoding | None:
                 ascii_ += len(part) - len(_ASCII.sub("", part))
         except UnicodeDecodeError:
             continue
-        n_zero_bytes = sum(block.count(0) for block in _blocks(path))
-        if breaks and not zeros and 2 * ascii_ >= n_zero_bytes:
-            return FileEncoding(name, name, bom=False, how="zeros")
+        zero_bytes = sum(block.count(0) for block in _blocks(path))
+        break_bytes = sum(block.count(10) + block.count(13) for block in _blocks(path))
+        # Of UTF-16 that is mostly ASCII, and only such a file is valid UTF-8, half the bytes are zeros.
+        few = is_utf8 and 8 * zero_bytes < path.stat().st_size
+        if 2 * breaks >= max(break_bytes, 1) and not zeros and 2 * ascii_ >= zero_bytes and not few:
+            return name
     return None
 
 

@@ -6,6 +6,7 @@ spreadsheets. Every fault is one error that names rows or lines.
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,6 @@ from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.store import manifest_sha256
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Sequence
 
     from jptextclf.data.rows import Row, Source
@@ -88,8 +88,12 @@ class Table:
             reader (``JPT-D033``)
         """
         row = None
-        for row in self.source.read():
-            yield row
+        try:
+            for row in self.source.read():
+                yield row
+        except (OSError, UnicodeError) as error:
+            # It was there and valid when it was opened.
+            raise DataError("D033", path=self.path) from error
         if self.stamp != _stamp(self.path):
             raise DataError("D033", path=self.path)
         if row is None:
@@ -97,8 +101,14 @@ class Table:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file; of a directory, of the list of its files' hashes."""
-        return hash_of([self.path])
+        """Of the file; of a directory, of the list of its files' hashes.
+
+        :raises DataError: the file is gone (``JPT-D033``)
+        """
+        try:
+            return hash_of([self.path])
+        except OSError as error:
+            raise DataError("D033", path=self.path) from error
 
 
 def open_table(
@@ -111,20 +121,28 @@ def open_table(
     """A file as a table; its form follows from the suffix (:data:`FORMATS`).
 
     :param encoding: ``auto`` or a name, see :func:`jptextclf.data.encoding.decide_encoding`
-    :param columns: names of all columns, for a file without a header
+    :param columns: names of all columns, for a file without a header; in a list, or between commas
     :param sheet: of a spreadsheet; None takes the first visible one that is not empty
     :raises DataError: it cannot be read as it is
     :raises ConfigError: an option does not fit it
     """
-    path = Path(path).expanduser()
+    if not os.fspath(path):
+        raise DataError("D001", path="''", hint="")
+    # pathlib raises for a user that is not there.
+    path = Path(os.path.expanduser(path))  # noqa: PTH111
     require_file(path)
+    if isinstance(columns, str):
+        columns = columns.split(",")
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise DataError(
             "D036", path=path, suffix=path.suffix or text("words.none"), known=listing(FORMATS, 20)
         )
-    stamp = _stamp(path)
-    source = _open(path, form, encoding=encoding, columns=columns, sheet=sheet)
+    try:
+        stamp = _stamp(path)
+        source = _open(path, form, encoding=encoding, columns=columns, sheet=sheet)
+    except (OSError, UnicodeError) as error:
+        raise DataError("D033", path=path) from error
     if columns is not None and form in _SELF_NAMED and set(columns) != set(source.columns):
         raise ConfigError("U033", path=path, columns=listing(source.columns))
     return Table(path, form, source, stamp)
@@ -210,5 +228,8 @@ def _neighbours(directory: Path) -> list[str]:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError("D033", path=path) from error
     return found.st_size, found.st_mtime_ns
