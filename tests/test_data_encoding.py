@@ -162,7 +162,21 @@ def test_an_asked_encoding_that_does_not_fit_is_an_error_with_place(write):
     assert caught.value.fields["found"].startswith("B1 D8")
 
 
-@pytest.mark.parametrize("name", ["utf-88", "base64", "rot13", "", "日本語", "undefined", "cp932 932", "idna", "punycode", "unicode_escape"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "utf-88",
+        "base64",
+        "rot13",
+        "",
+        "日本語",
+        "undefined",
+        "cp932 932",
+        "idna",
+        "punycode",
+        "unicode_escape",
+    ],
+)
 def test_an_unknown_encoding_is_refused(write, name):
     with pytest.raises(ConfigError) as caught:
         decide_encoding(write(b"a"), encoding=name)

@@ -339,7 +339,9 @@ def test_a_file_that_changes_under_the_reader_is_refused(write):
 # JSON
 
 
-@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"text\n\xff\n" * 9)])
+@pytest.mark.parametrize(
+    "change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"text\n\xff\n" * 9)]
+)
 def test_a_file_that_is_removed_or_spoilt_under_the_reader_is_refused(write, change):
     for early in (True, False):
         path = write("a.csv", "text\nあ\n" * (1 << 16))

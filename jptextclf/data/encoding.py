@@ -67,7 +67,14 @@ _ALIASES = {
     "iso2022-jp": "iso-2022-jp",
     "jis": "iso-2022-jp",
 }
-_NOT_FOR_FILES = {"idna", "punycode", "unicode-escape", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape"}
+_NOT_FOR_FILES = {
+    "idna",
+    "punycode",
+    "unicode-escape",
+    "unicode_escape",
+    "raw-unicode-escape",
+    "raw_unicode_escape",
+}
 _ESCAPE = re.compile(rb"\x1b(?:\$[@B(]|\([IJ])")
 
 
