@@ -62,37 +62,24 @@ def test_the_five_encodings_of_real_reviews_give_the_same_model(jrte, tmp_path, 
     assert len(models) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "accuracy", "macro_f1", "seeds"), [("pn", 0.84, 0.785, 3), ("rhr", 0.90, 0.0, 3)]
-)
-def test_hotel_reviews(jrte, tmp_path, name, accuracy, macro_f1, seeds):
+@pytest.mark.parametrize(("name", "accuracy", "macro_f1"), [("pn", 0.84, 0.785), ("rhr", 0.90, 0.89)])
+def test_hotel_reviews(jrte, tmp_path, name, accuracy, macro_f1):
     source, dev = jrte(name)
     held_back = load_data(dev, columns=COLUMNS, training=False).splits["validation"]
+    examples = load_data(source, columns=COLUMNS).splits["train"]
     scores = []
-    for seed in range(seeds):
+    for seed in range(3):
         run = train(source, columns=COLUMNS, seed=seed, out=tmp_path / f"run-{seed}")
         evaluation = run.evaluate(dev, columns=COLUMNS, split="validation")
         scores.append(evaluation.scores)
-        examples = load_data(source, columns=COLUMNS).splits["train"]
-        ngrams = run_baselines(
-            examples.texts, run.schema.encode(examples.labels), {"dev": held_back.texts}, run.schema
-        )[1]
-        difference = paired_difference(
-            run.schema,
-            run.schema.encode(held_back.labels),
-            run.predict(held_back.texts).label_ids,
-            ngrams.predictions["dev"],
-        )
-        print(
-            json.dumps(
-                {
-                    "data": name,
-                    "seed": seed,
-                    **evaluation.scores,
-                    "over n-grams": [difference.low, difference.high],
-                }
-            )
-        )
+        references = run.schema.encode(held_back.labels)
+        labels = run.schema.encode(examples.labels)
+        ngrams = run_baselines(examples.texts, labels, {"dev": held_back.texts}, run.schema)[1]
+        found = run.predict(held_back.texts).label_ids
+        difference = paired_difference(run.schema, references, found, ngrams.predictions["dev"], "macro_f1")
+        print(json.dumps({"data": name, "seed": seed, **evaluation.scores, **difference.to_json()}))
+        if name == "pn":
+            assert difference.low > 0
     assert statistics.mean(one["accuracy"] for one in scores) >= accuracy
     assert statistics.mean(one["macro_f1"] for one in scores) >= macro_f1
 
