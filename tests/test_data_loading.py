@@ -1,6 +1,7 @@
 """Whatever is named becomes examples by split, with every row accounted for."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -488,3 +489,28 @@ def test_a_renamed_workbook_is_recognised(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.csv", "w") as archive:
         archive.writestr("xl/workbook.xml", "")
     refused("D016", tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["", "~nosuchuser/x.csv", "~nosuchuser/x", "x" * 5000, "x" * 5000 + ".csv"])
+def test_a_path_that_cannot_be_is_an_error(tmp_path, monkeypatch, reviews, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError):
+        load_data(name)
+    for split in ("validation", "test"):
+        with pytest.raises(DataError):
+            load_data(reviews, **{split: name})
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_directory_that_may_not_be_looked_into_is_an_error(tmp_path, write, reviews):
+    (tmp_path / "sec").mkdir()
+    (tmp_path / "sec" / "ok.csv").write_text("text,label\n", encoding="utf-8")
+    try:
+        for mode in (0o000, 0o600):
+            (tmp_path / "sec").chmod(mode)
+            for name in (tmp_path / "sec" / "ok.csv", tmp_path / "sec"):
+                with pytest.raises(DataError) as caught:
+                    load_data(name)
+                assert caught.value.code == "JPT-D004"
+    finally:
+        (tmp_path / "sec").chmod(0o700)

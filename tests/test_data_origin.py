@@ -1,5 +1,6 @@
 """What the user says about the data reaches the licence record; what nobody says is unknown there."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -115,6 +116,13 @@ def test_a_card_that_is_not_there_or_not_utf8_is_refused(tmp_path):
     refused("U037", data_card=tmp_path / "none.toml")
     (tmp_path / "a.toml").write_bytes('name = "日本"'.encode("cp932"))
     refused("U037", data_card=tmp_path / "a.toml")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_card_that_is_a_pipe_or_a_directory_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused("U037", data_card=tmp_path / "pipe")
+    refused("U037", data_card=tmp_path)
 
 
 def test_options_with_unknown_values_are_refused_together():

@@ -436,6 +436,39 @@ def test_label_ids_of_parquet_get_the_names_that_datasets_stored(tmp_path):
     assert cells(tmp_path / "a.parquet") == [("a", "良い"), ("b", "悪い"), ("c", "")]
 
 
+@pytest.mark.parametrize(
+    "features",
+    [
+        7,
+        ["label"],
+        {"label": 7},
+        {"label": {"_type": "ClassLabel", "names": "abc"}},
+        {"label": {"_type": "ClassLabel", "names": [1, 2]}},
+        {"text": {"_type": "ClassLabel", "names": ["a"]}, "other": {"_type": "ClassLabel", "names": ["a"]}},
+    ],
+)
+def test_names_that_do_not_fit_a_parquet_column_are_ignored(tmp_path, features):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table({"text": ["あ"], "label": [0]})
+    note = json.dumps({"info": {"features": features}})
+    parquet.write_table(table.replace_schema_metadata({"huggingface": note}), tmp_path / "a.parquet")
+    assert cells(tmp_path / "a.parquet") == [("あ", "0")]
+
+
+def test_times_that_python_does_not_have_are_read_as_text(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    times = pa.array([253402300800, -(1 << 40), None], pa.timestamp("s"))
+    dates = pa.array([1 << 30, 0, None], pa.date32())
+    parquet.write_table(pa.table({"text": ["a", "b", "c"], "t": times, "d": dates}), tmp_path / "a.parquet")
+    read = cells(tmp_path / "a.parquet")
+    assert read[0][1].startswith("10000-01-01")
+    assert [row[0] for row in read] == ["a", "b", "c"]
+
+
 def test_a_damaged_parquet_file_is_refused(tmp_path):
     path = save(tmp_path / "a.parquet", "parquet")
     whole = path.read_bytes()

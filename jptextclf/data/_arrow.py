@@ -6,7 +6,7 @@ It does not know which columns matter. Label ids whose names are stored beside t
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jptextclf.data.rows import Row, Source, cell_of, check_distinct
 from jptextclf.errors import DataError
@@ -37,6 +37,14 @@ def open_parquet(path: Path) -> Source:
         raise DataError("D015", path=path, problem=_first_line(error)) from error
     check_distinct(path, schema.names)
     label_names = _stored_label_names(schema.metadata or {})
+    from pyarrow.types import is_integer
+
+    # Names belong to numbers; beside anything else the note is wrong.
+    label_names = {
+        name: stored
+        for name, stored in label_names.items()
+        if name in schema.names and is_integer(schema.field(name).type)
+    }
     return Source(tuple(schema.names), lambda: _rows(batches(), schema.names, label_names))
 
 
@@ -80,10 +88,18 @@ def _rows(
 ) -> Iterator[Row]:
     number = 0
     for batch in batches:
-        columns = [_named(batch.column(name).to_pylist(), label_names.get(name)) for name in names]
+        columns = [_named(_values(batch.column(name)), label_names.get(name)) for name in names]
         for values in zip(*columns, strict=True):
             number += 1
             yield Row(number, None, tuple(cell_of(value) for value in values), values)
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        return cast("list[Any]", column.to_pylist())
+    except (ValueError, OverflowError):
+        # Python's times end with the year 9999 and have no nanoseconds.
+        return cast("list[Any]", column.cast("string").to_pylist())
 
 
 def _named(values: list[Any], names: list[str] | None) -> list[Any]:
@@ -96,15 +112,21 @@ def _named(values: list[Any], names: list[str] | None) -> list[Any]:
 def _stored_label_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
     """Names of label ids, as ``datasets`` stores them in the schema of a Parquet file."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (KeyError, TypeError, ValueError):
+        features = json.loads(metadata[b"huggingface"])["info"]["features"].items()
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         # No such note, or not in its form: then the ids are what there is.
         return {}
     return {
         name: feature["names"]
-        for name, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+        for name, feature in features
+        if isinstance(feature, dict)
+        and feature.get("_type") == "ClassLabel"
+        and _are_names(feature.get("names"))
     }
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
 
 
 def _first_line(error: Exception) -> str:

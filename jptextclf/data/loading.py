@@ -22,7 +22,7 @@ from jptextclf.data.examples import SPLITS, DataSummary, Examples, FileSummary, 
 from jptextclf.data.origin import DataOrigin
 from jptextclf.data.rows import Cell, Row, Source, folded_name, is_empty, text_of
 from jptextclf.data.splits import folded
-from jptextclf.data.tables import FORMATS, Table, hash_of, open_saved_tables, open_table
+from jptextclf.data.tables import FORMATS, Table, hash_of, neighbours, open_saved_tables, open_table
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.messages import did_you_mean, listing, text
 
@@ -195,15 +195,16 @@ def _json_list(cell: str) -> list[str] | None:
 
 
 def _resolve(source: str, options: ReadOptions, progress: Progress | None) -> _Found:
-    path = Path(source).expanduser()
-    if path.is_dir():
+    # The functions of pathlib raise for users that are not there, and where looking is not permitted.
+    path = Path(os.path.expanduser(source))  # noqa: PTH111
+    if source and os.path.isdir(path):  # noqa: PTH112
         return _directory(path, options)
-    if not path.exists() and path.suffix.lower() not in FORMATS:
-        if _HUB_ID.fullmatch(source) and not path.parent.is_dir():
+    if source and not os.path.exists(path) and path.suffix.lower() not in FORMATS:  # noqa: PTH110
+        if _HUB_ID.fullmatch(source) and not os.path.isdir(path.parent):  # noqa: PTH112
             return _hub(source, options, progress)
         if "/" not in source and "\\" not in source:
             return _corpus(source, options)
-    return _Found([_Input.of(_open(path, options))], options)
+    return _Found([_Input.of(_open(source, options))], options)
 
 
 def _open(path: str | os.PathLike[str], options: ReadOptions) -> Table:
@@ -213,9 +214,15 @@ def _open(path: str | os.PathLike[str], options: ReadOptions) -> Table:
 def _directory(directory: Path, options: ReadOptions) -> _Found:
     from jptextclf.data._arrow import is_saved
 
-    if is_saved(directory):
+    try:
+        saved = is_saved(directory)
+        files = sorted(
+            item for item in directory.iterdir() if item.suffix.lower() in FORMATS and item.is_file()
+        )
+    except OSError as error:
+        raise DataError("D004", path=directory, problem=error.strerror or error) from error
+    if saved:
         return _saved(directory, options)
-    files = sorted(item for item in directory.iterdir() if item.suffix.lower() in FORMATS and item.is_file())
     by_split = _by_split(str(directory), {file.name: split_of(file.stem) for file in files})
     inputs = [
         _Input.of(_open(directory / by_split[split], options), split) for split in SPLITS if split in by_split
@@ -266,10 +273,8 @@ def _corpus(name: str, options: ReadOptions) -> _Found:
 
     known = [card.name for card in list_corpora()]
     if name not in known:
-        neighbours = [item.name for item in Path().iterdir() if item.suffix.lower() in FORMATS]
-        raise DataError(
-            "D031", name=name, corpora=listing(known, 20), hint=did_you_mean(name, known + neighbours)
-        )
+        nearby = known + neighbours(Path())
+        raise DataError("D031", name=name, corpora=listing(known, 20), hint=did_you_mean(name, nearby))
     corpus = local_corpus(name)
     label = options.label_column or corpus.label_column
     task = corpus.task_of(label) if label else None

@@ -6,6 +6,7 @@ It does not judge. What nobody declared is recorded as unknown, never guessed.
 from __future__ import annotations
 
 import datetime as dt
+import stat
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -130,6 +131,9 @@ _OPTIONS = {
 
 def _read_card(path: Path) -> dict[str, Any]:
     try:
+        # Reading a pipe would wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError(text("data.no_regular_file"))
         card = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or str(error)

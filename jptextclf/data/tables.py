@@ -168,12 +168,12 @@ def require_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise DataError("D002", path=path, files=listing(_neighbours(path)) or text("words.none"))
+            raise DataError("D002", path=path, files=listing(neighbours(path)) or text("words.none"))
         if not stat.S_ISREG(mode):
             raise DataError("D003", path=path)
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError) as error:
-        hint = did_you_mean(path.name, _neighbours(path.parent))
+        hint = did_you_mean(path.name, neighbours(path.parent))
         raise DataError("D001", path=path, hint=hint) from error
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
@@ -219,7 +219,7 @@ def _refuse_other_forms(path: Path) -> None:
             raise DataError("D016", path=path, suffix=path.suffix, found=name)
 
 
-def _neighbours(directory: Path) -> list[str]:
+def neighbours(directory: Path) -> list[str]:
     """Names of the tables in a directory; none where it cannot be listed."""
     try:
         return sorted(item.name for item in directory.iterdir() if item.suffix.lower() in FORMATS)
