@@ -45,6 +45,8 @@ FILES = (
 """What an encoder is made of: these names at the top of its directory, nothing else."""
 MANIFEST = "MANIFEST.json"
 _MANIFEST_SCHEMA = 1
+_RUN_RECORD = "jptextclf.json"
+"""Only a trained run has it (:mod:`jptextclf.bundle`)."""
 _LARGEST_JSON = 32 << 20
 """Bytes of a configuration or an index that are read."""
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"}
@@ -226,6 +228,8 @@ def _from_directory(path: Path) -> EncoderFiles:
     # resolve() gives "." and "x/.." their names.
     name = path.resolve().name
     try:
+        if (path / _RUN_RECORD).is_file():
+            raise ConfigError("U074", path=path)
         present = sorted(one.name for one in path.iterdir() if one.is_file())
         _check_names(present, str(path))
         code = [name for name in present if name.endswith(".py")]
@@ -382,17 +386,40 @@ def _check_contents(directory: Path, where: str) -> None:
         )
         if missing:
             raise SetupError("E015", where=where, file=path.name, missing=messages.listing(missing, 5))
-    for path in directory.glob("*.safetensors"):
-        _check_weights(path, where)
+    tensors = [name for path in directory.glob("*.safetensors") for name in _check_weights(path, where)]
+    _check_layers(_read_json(directory / "config.json", where), tensors, where)
 
 
-def _check_weights(path: Path, where: str) -> None:
+def _check_layers(config: Mapping[str, Any], tensors: Iterable[str], where: str) -> None:
+    """That the configuration asks for no more layers than there are weights: they are built before they are read.
+
+    :raises SetupError: it does (``JPT-E011``)
+    """
+    key = next((key for key in _LAYER_KEYS if key in config), None)
+    if key is None:
+        return
+    found = {int(index) for name in tensors for index in _LAYER.findall(name)}
+    asked = config[key]
+    fits = isinstance(asked, int) and not isinstance(asked, bool) and asked > 0
+    if not fits or (asked > max(found, default=0) + 1 and asked > _FEW_LAYERS):
+        problem = messages.text("models.layers", key=key, asked=repr(asked), n=len(found))
+        raise SetupError("E011", where=where, file="config.json", problem=problem)
+
+
+_LAYER_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+_LAYER = re.compile(r"(?:^|\.)(\d{1,6})\.")
+_FEW_LAYERS = 64
+"""So many are built in no time, whatever their weights are called (ALBERT's layers share theirs)."""
+
+
+def _check_weights(path: Path, where: str) -> list[str]:
+    """The names of the tensors in a file."""
     from safetensors import SafetensorError, safe_open
 
     try:
         # Opening reads the header and compares it with the length of the file.
-        with safe_open(path, framework="np"):
-            pass
+        with safe_open(path, framework="np") as file:
+            return list(file.keys())
     except (SafetensorError, OSError) as error:
         raise SetupError("E016", where=where, file=path.name, problem=str(error)) from error
 

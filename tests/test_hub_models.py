@@ -143,6 +143,23 @@ def test_a_directory_is_taken_as_it_is(tmp_path, monkeypatch):
     assert resolve_encoder(".").name == "私の モデル"
 
 
+@pytest.mark.parametrize("layers", [1_000_000, -1, 0, 2.5, "12", True, None])
+def test_layers_that_the_weights_do_not_have_are_refused(tmp_path, layers):
+    config = json.dumps({"model_type": "bert", "num_hidden_layers": layers}).encode()
+    weights = save({"encoder.layer.1.a": np.zeros(1, np.float32)})
+    write(tmp_path / "m", changed(config__json=config, model__safetensors=weights))
+    error = error_of(tmp_path / "m")
+    assert error.code == "JPT-E011"
+    assert "num_hidden_layers" in str(error)
+
+
+def test_a_trained_run_is_no_encoder(tmp_path, server):
+    write(tmp_path / "run", changed(jptextclf__json=b"{}", MANIFEST__json=b"{}"))
+    assert error_of(tmp_path / "run", ConfigError).code == "JPT-U074"
+    with pytest.raises(ConfigError):
+        import_model(tmp_path / "run")
+
+
 def test_symbolic_links_are_followed(tmp_path):
     shared_weights = write(tmp_path / "other", {"model.safetensors": WEIGHTS}) / "model.safetensors"
     path = write(tmp_path / "model", changed(model__safetensors=None))
