@@ -190,20 +190,31 @@ def _asked(source: str, found: EncoderFiles) -> set[str]:
 
 
 def imported_models() -> list[ImportedModel]:
-    """The models in the user's store, by name.
+    """The models in the user's store, by name, without those whose record is damaged (:func:`damaged_models`)."""
+    return _stored()[0]
 
-    :raises SetupError: the record of one is damaged (``JPT-E028``)
-    """
-    found = [_read_import(path.parent) for path in sorted(_models_dir().glob(f"*/{MANIFEST}"))]
-    return [one for one in found if one is not None]
+
+def damaged_models() -> list[SetupError]:
+    """What is wrong with each model in the user's store whose record cannot be read (``JPT-E028``)."""
+    return _stored()[1]
+
+
+def _stored() -> tuple[list[ImportedModel], list[SetupError]]:
+    found, damaged = [], []
+    for path in sorted(_models_dir().glob(f"*/{MANIFEST}")):
+        try:
+            one = _read_import(path.parent)
+        except SetupError as error:
+            damaged.append(error)
+        else:
+            found += [one] if one is not None else []
+    return found, damaged
 
 
 def known_encoders() -> list[EncoderFiles]:
     """What ``--model`` finds by name without a network: the embedded encoder and the imported models.
 
     Files are not verified here, but whenever one of them is used.
-
-    :raises SetupError: the record of an imported model is damaged (``JPT-E028``)
     """
     return [_builtin(), *(_of_import(one) for one in imported_models())]
 

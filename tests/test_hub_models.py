@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from jptextclf import builtin, hub
 from jptextclf.cards import load_encoder_card
-from jptextclf.encoders import import_model, imported_models, known_encoders, resolve_encoder
+from jptextclf.encoders import damaged_models, import_model, imported_models, known_encoders, resolve_encoder
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId
 from jptextclf.licensing.declared import read_declared
@@ -651,6 +651,17 @@ def test_an_imported_model_that_changed_is_not_used(tmp_path, damage, server):
     error = error_of("mine")
     assert error.code == "JPT-E028"
     assert "jptextclf models import" in error.hint
+
+
+def test_a_damaged_record_hides_no_other_model(tmp_path, server):
+    import_model(write(tmp_path / "m", GOOD), name="good")
+    bad = import_model(tmp_path / "m", name="bad")
+    (bad.directory / "MANIFEST.json").write_text("{", encoding="utf-8")
+    assert [one.name for one in known_encoders()] == ["builtin", "good"]
+    (error,) = damaged_models()
+    assert error.code == "JPT-E028"
+    assert "bad" in error.message
+    assert "good" in error_of("goot", ConfigError).hint
 
 
 def test_what_will_not_do_is_not_imported(tmp_path, server):
