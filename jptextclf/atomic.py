@@ -23,15 +23,20 @@ _PREFIX = ".jptextclf-"
 """Of the hidden siblings that exist while something is written."""
 
 
+RUN_RECORD = "jptextclf.json"
+"""What only a run directory holds."""
+
+
 def sha256_of(path: Path) -> str:
     """Hex digest of a file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_target(target: Path, *, overwrite: bool) -> None:
+def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> None:
     """Refuse now what could not be written later. Nothing is left behind.
 
+    :param holds: a file that the manifest of what may be overwritten lists; empty: any file
     :raises ConfigError: something is there already and ``overwrite`` is false (``JPT-U024``), or it is there
         and not a directory of ours (``JPT-U025``)
     :raises WorkError: the place cannot be written to (``JPT-W011``)
@@ -43,7 +48,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             if not overwrite:
                 raise ConfigError("U024", path=target)
             # Only what this package wrote is ever deleted.
-            if not _is_ours(target):
+            if not _is_ours(target, holds):
                 raise ConfigError("U025", path=target)
         made = _make_parents(target.parent)
         probe = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
@@ -52,14 +57,14 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_directory(target: Path, *, overwrite: bool = False, holds: str = RUN_RECORD) -> Iterator[Path]:
     """A sibling directory to fill; at the end it is fsynced and takes the place of ``target``.
 
     If the block raises, ``target`` is as it was and the sibling is gone.
 
     :raises ConfigError, WorkError: as :func:`check_target`; ``JPT-W011`` also for a full disk
     """
-    check_target(target, overwrite=overwrite)
+    check_target(target, overwrite=overwrite, holds=holds)
     with _write_errors(target):
         made = _make_parents(target.parent)
         staging = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
@@ -81,14 +86,14 @@ def new_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise
 
 
-def _is_ours(directory: Path) -> bool:
-    """Whether a directory is a run: its manifest lists a run's record, and there is nothing else in it."""
+def _is_ours(directory: Path, holds: str) -> bool:
+    """Whether a directory's manifest lists this file, and there is nothing in it that the manifest does not list."""
     try:
         listed = set(json.loads((directory / "MANIFEST.json").read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
     files = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
-    return "jptextclf.json" in listed and files <= {*listed, "MANIFEST.json"}
+    return (not holds or holds in listed) and files <= {*listed, "MANIFEST.json"}
 
 
 def _remove_empty(directories: list[Path]) -> None:

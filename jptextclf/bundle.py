@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jptextclf import __version__, messages
 from jptextclf.adapters import TokenizerAdapter, open_adapter
-from jptextclf.atomic import new_directory, sha256_of
+from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
 from jptextclf.devices import choose_device
 from jptextclf.errors import JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import torch
 
 SCHEMA_VERSION = 1
-_RECORD, _COMPONENTS, _MANIFEST, _README = "jptextclf.json", "components.json", "MANIFEST.json", "README.md"
+_RECORD, _COMPONENTS, _MANIFEST, _README = RUN_RECORD, "components.json", "MANIFEST.json", "README.md"
 _ROLES = ("base_model", "training_data")
 RUN_FILES = (
     "config.json",

@@ -166,7 +166,7 @@ def fetch(
         raise ConfigError("U061", name=name, title=str(card.title), license=license_lines(card))
     show = progress or Logged()
     show.say(license_lines(card))
-    with new_directory(_texts_dir(name), overwrite=True) as directory:
+    with new_directory(_texts_dir(name), overwrite=True, holds="") as directory:
         fetched: dict[str, str] = {}
         for file in files:
             _get(sources[file.path], directory / file.path, show)

@@ -170,7 +170,7 @@ def import_model(
             return there
         found = _of_import(there)
         asked |= set(there.asked)
-    with new_directory(target, overwrite=there is not None) as directory:
+    with new_directory(target, overwrite=there is not None, holds="") as directory:
         for path in _files_of(found.directory):
             shutil.copyfile(path, directory / path.name)
         if manifest_sha256(_hashes(directory)) != found.sha256:

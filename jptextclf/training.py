@@ -213,6 +213,8 @@ class Stepper:
         self.config = config
         self.steps = 0
         self.targets = torch.from_numpy(train.targets).to(plan.device)
+        if self.targets.ndim == 2:
+            start_from_frequencies(classifier, self.targets)
         self.weights = label_weights(self.targets, classifier.network.config.num_labels, config.class_weights)
         self.optimizer = torch.optim.AdamW(
             parameter_groups(classifier, config.weight_decay), lr=plan.learning_rate, fused=True
@@ -298,6 +300,26 @@ def label_weights(targets: Tensor, n_labels: int, kind: str) -> Tensor | None:
     return torch.where(
         present, len(targets) / (present.sum() * counts.clamp(min=1)), torch.zeros_like(counts)
     )
+
+
+def start_from_frequencies(classifier: Classifier, targets: Tensor) -> None:
+    """Let each label of a multi-label task start with the probability that it has in the training texts.
+
+    A bias of 0 says 0.5 to every label, most of which are rare, and the first steps go into unlearning that. (Lin et
+    al. 2017, "Focal Loss for Dense Object Detection", section 3.3, start the same way.)
+
+    :param targets: 0/1.  *Shape:* ``(texts, n_labels)``
+    """
+    n_texts, n_labels = targets.shape
+    share = (targets.sum(dim=0) + 0.5) / (n_texts + 1)
+    layers = [
+        layer
+        for layer in classifier.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == n_labels
+    ]
+    if layers and layers[-1].bias is not None:
+        with torch.no_grad():
+            layers[-1].bias.copy_(torch.logit(share))
 
 
 def parameter_groups(classifier: Classifier, weight_decay: float) -> list[dict[str, Any]]:

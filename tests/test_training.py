@@ -18,6 +18,7 @@ from jptextclf.training import (
     loss_sum,
     make_plan,
     parameter_groups,
+    start_from_frequencies,
     warmup_and_decay,
 )
 
@@ -187,6 +188,14 @@ def test_the_schedule_rises_then_falls_to_zero():
     assert values[0] > 0
     assert all(a < b for a, b in itertools.pairwise(values[:11]))
     assert all(a > b for a, b in itertools.pairwise(values[10:]))
+
+
+def test_a_multilabel_head_starts_from_the_frequencies(classifier_of):
+    classifier, _ = classifier_of(MULTI)
+    targets = torch.tensor([[1.0, 0.0, 0.0]] * 9 + [[0.0, 1.0, 0.0]])
+    start_from_frequencies(classifier, targets)
+    probabilities = torch.sigmoid(classifier.network.classifier.bias)
+    assert probabilities.tolist() == pytest.approx([9.5 / 11, 1.5 / 11, 0.5 / 11], abs=1e-5)
 
 
 def test_vectors_do_not_decay(classifier_of):

@@ -18,9 +18,11 @@ def models() -> None:
 @models.command("list", cls=Command)
 @json_option
 def models_list(*, as_json: bool) -> None:
-    from jptextclf.encoders import known_encoders
+    from jptextclf.encoders import damaged_models, known_encoders
 
     known = known_encoders()
+    for error in damaged_models():
+        say(text("cli.warning", sentence=str(error)))
     if as_json:
         print_json({"schema_version": 1, "models": [one.to_json() for one in known]})
         return
