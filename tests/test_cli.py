@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import click
@@ -278,7 +279,12 @@ def test_a_signal_ends_training_with_its_status_and_nothing_written(
         [sys.executable, "-m", "jptextclf", "train", str(reviews_csv), "--model", str(tiny_encoder), "--out",
          str(tmp_path / "run"), "--epochs", "10000", "--patience", "0", "--max-length", "64", "--device", "cpu"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(JPTEXTCLF_LANG="en"),
+        # Under nohup and in background jobs SIGINT is ignored, and a child would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
+        # A child that does not stop must not stop the tests.
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
         seen = b""
         while b"Epoch 2/" not in seen:
             line = process.stderr.readline()
@@ -287,6 +293,7 @@ def test_a_signal_ends_training_with_its_status_and_nothing_written(
         process.send_signal(number)
         rest = process.stderr.read()
         assert process.wait(timeout=60) == status
+        watchdog.cancel()
     assert b"Nothing half-written is left" in rest
     assert b"Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
