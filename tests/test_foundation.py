@@ -172,6 +172,8 @@ def test_evidence_says_where_it_can_be_checked():
 def test_software_is_recorded_with_version_and_statement():
     found = {component.name: component for component in software_components()}
     assert set(found) == set(TRAINING_PACKAGES)
+    # Its metadata say "Apache 2.0 License".
+    assert found["transformers"].license == "Apache-2.0"
     for component in found.values():
         assert component.revision
         assert component.license == NOASSERTION or component.evidence

@@ -12,6 +12,8 @@ _CLASSIFIERS = {
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
 }
+# Free text that names one licence and its version beyond doubt.
+_SPELLINGS = {"Apache 2.0 License": "Apache-2.0", "Apache License 2.0": "Apache-2.0", "MIT License": "MIT"}
 TRAINING_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -51,7 +53,7 @@ def _declared(package: Distribution) -> tuple[str, str]:
         if value in _CLASSIFIERS
     ]
     lines += [
-        (f"License: {value}", value)
+        (f"License: {value}", _SPELLINGS.get(value.strip(), value))
         for value in package.metadata.get_all("License") or []
         if len(value) < 60 and "\n" not in value
     ]
