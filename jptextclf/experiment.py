@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
 from jptextclf.thresholds import best_thresholds
-from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan
+from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan, own_random_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -140,15 +140,16 @@ def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: 
 def preview(prepared: Prepared, *, steps: int = 3) -> Preview:
     """Measure a few real steps, after one that warms up; the prepared classifier is used up by it."""
     train = prepared.encoded["train"]
-    stepper = Stepper(prepared.classifier, train, plan=prepared.plan, config=prepared.config)
     rng = np.random.default_rng(prepared.config.seed)
     size = min(prepared.config.batch_size, len(train))
     batches = [rng.choice(len(train), size, replace=False).astype(np.int64) for _ in range(steps + 1)]
-    stepper.step(batches[0])
-    started = time.monotonic()
-    for batch in batches[1:]:
-        stepper.step(batch)
-    step_seconds = (time.monotonic() - started) / steps
+    with own_random_numbers(prepared.plan.device):
+        stepper = Stepper(prepared.classifier, train, plan=prepared.plan, config=prepared.config)
+        stepper.step(batches[0])
+        started = time.monotonic()
+        for batch in batches[1:]:
+            stepper.step(batch)
+        step_seconds = (time.monotonic() - started) / steps
     # A forward pass is a third of a step's work: one forward, two backward.
     per_text = step_seconds / size / 3
     evaluation = per_text * len(prepared.encoded["validation"]) * prepared.plan.epochs
@@ -188,9 +189,12 @@ def run(
     )
     seconds["train"] = time.monotonic() - started
     started = time.monotonic()
-    thresholds = _thresholds(prepared, progress)
+    predictions = _predict(prepared, progress)
+    thresholds = _thresholds(prepared, predictions["validation"], progress)
     predictor = prepared.predictor(thresholds)
-    predictions = _predict(prepared, predictor, progress)
+    predictions = {
+        name: replace(prediction, thresholds=predictor.thresholds) for name, prediction in predictions.items()
+    }
     evaluations = {
         name: score(
             schema,
@@ -285,12 +289,11 @@ def _measure(
     return measure
 
 
-def _thresholds(prepared: Prepared, progress: Progress) -> tuple[float, ...]:
+def _thresholds(prepared: Prepared, validation: Prediction, progress: Progress) -> tuple[float, ...]:
     """For a multi-label task the probability of each label that gives the best F1 on validation."""
     if not prepared.schema.is_multilabel:
         return (0.5,) * prepared.schema.n_labels
-    probabilities = prepared.predictor().predict(prepared.splits["validation"].texts).probabilities
-    found = best_thresholds(probabilities, prepared.encoded["validation"].targets)
+    found = best_thresholds(validation.probabilities, prepared.encoded["validation"].targets)
     # Half a point of rounding on either side of a threshold must not turn a label.
     chosen = tuple(round(float(one), 4) for one in np.clip(found, 0.01, 0.99))
     names = (f"{name} {value:.2f}" for name, value in zip(prepared.schema.names, chosen, strict=True))
@@ -298,8 +301,9 @@ def _thresholds(prepared: Prepared, progress: Progress) -> tuple[float, ...]:
     return chosen
 
 
-def _predict(prepared: Prepared, predictor: Predictor, progress: Progress) -> dict[Split, Prediction]:
+def _predict(prepared: Prepared, progress: Progress) -> dict[Split, Prediction]:
     """What the trained classifier says about validation and test, in float32."""
+    predictor = prepared.predictor()
     texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
     with phase(progress, text("train.phase_evaluate"), sum(len(one) for one in texts.values())):
         return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}

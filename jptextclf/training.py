@@ -26,6 +26,7 @@ from jptextclf.progress import phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -132,26 +133,12 @@ def fine_tune(
     :param measure: logits of the validation texts -> the value of the chosen metric, higher is better
     :raises WorkError: the loss is no longer a finite number (``JPT-W010``)
     """
-    # Dropout draws from the global generators; the caller's own random numbers stay as they were.
-    with torch.random.fork_rng(devices=[plan.device] if plan.device.type == "cuda" else []):
-        return _train(classifier, train, validation, plan, config, measure, progress)
-
-
-def _train(
-    classifier: Classifier,
-    train: LabelledTexts,
-    validation: LabelledTexts,
-    plan: Plan,
-    config: TrainConfig,
-    measure: Callable[[NDArray[np.float32]], float],
-    progress: Progress,
-) -> History:
-    stepper = Stepper(classifier, train, plan=plan, config=config)
     best: tuple[float, float] | None = None
     best_state: dict[str, Tensor] = {}
     epochs: list[Epoch] = []
     best_epoch = 0
-    with phase(progress, text("train.phase_train"), plan.total_steps):
+    with own_random_numbers(plan.device), phase(progress, text("train.phase_train"), plan.total_steps):
+        stepper = Stepper(classifier, train, plan=plan, config=config)
         for number in range(1, plan.epochs + 1):
             started = time.monotonic()
             losses = []
@@ -194,6 +181,11 @@ def _train(
     classifier.load_state_dict(best_state)
     classifier.eval()
     return History(tuple(epochs), best_epoch, len(epochs) < plan.epochs, stepper.steps)
+
+
+def own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """The context for a :class:`Stepper`: dropout draws from the global generators, and the caller's stay as they were."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 class Stepper:
