@@ -7,25 +7,45 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from jptextclf.encodings import Encodings
+    from jptextclf.licensing.components import Component
+
+Mode = Literal["safe", "reference"]
+"""``safe``: no text is lost, misread or taken for a special token. ``reference``: the ids of the stock tokenizer
+on every input on which it returns, quirks included."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """What the tokenizer splits a text into before it looks for pieces."""
+
+    surface: str
+    """As the tokenizer sees it, after normalisation."""
+    start: int
+    """First character in the original text."""
+    end: int
+    """One past the last."""
+    part_of_speech: str = ""
+    """As the dictionary names it; empty where there is no dictionary."""
+    reading: str = ""
+    """Katakana; empty where the dictionary has none."""
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What one text becomes, for a person to read.
 
-    ``offsets`` are character positions in ``text``; special tokens have ``(0, 0)``. ``words`` are what the
-    tokenizer splits the text into before it looks for pieces.
+    ``offsets`` are character positions in ``text``; special tokens have ``(0, 0)``.
     """
 
     text: str
-    words: tuple[str, ...]
+    words: tuple[Word, ...]
     pieces: tuple[str, ...]
     ids: tuple[int, ...]
     mask: tuple[int, ...]
@@ -42,7 +62,9 @@ class TokenizerInfo:
     model_max_length: int | None
     """Pieces that the tokenizer's own configuration allows; None where it names no limit."""
     options: dict[str, object] = field(default_factory=dict)
-    """What identifies the tokenization beside the files: adapter options, dictionary, normalisation."""
+    """What identifies the tokenization beside the files: what ``options`` must be to open it again."""
+    first_position: int | None = None
+    """Position id of the first piece that the encoder was pretrained with; None: what its architecture does."""
 
 
 class TokenizerAdapter(ABC):
@@ -65,10 +87,14 @@ class TokenizerAdapter(ABC):
     """The registry name, which is the module's name."""
 
     @abstractmethod
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, mode: Mode = "safe", options: Mapping[str, object] | None = None
+    ) -> None:
         """Open the tokenizer files of a directory.
 
+        :param options: what the files do not say or say wrongly, such as the dictionary
         :raises SetupError: they are missing, damaged, or meant for another adapter
+        :raises ConfigError: an option is unknown to this adapter
         """
 
     @abstractmethod
@@ -87,6 +113,14 @@ class TokenizerAdapter(ABC):
     @abstractmethod
     def info(self) -> TokenizerInfo:
         """Vocabulary size, special ids and options."""
+
+    def components(self) -> list[Component]:
+        """Third-party things beside the tokenizer files that decide the ids, for the licence record."""
+        return []
+
+    def requirements(self) -> list[str]:
+        """Packages, as pip names them, that plain transformers needs beside itself for the saved files."""
+        return []
 
     @abstractmethod
     def save_pretrained(self, directory: Path, *, max_length: int) -> None:
