@@ -1,0 +1,540 @@
+"""What the Japanese BERT tokenizers share: raw texts -> segments -> normalised -> words -> pieces, in batches.
+
+It does not know which analyser finds the words. The reference is ``BertJapaneseTokenizer`` of transformers; mode
+``reference`` gives its ids wherever it gives any. Mode ``safe`` differs from it in these cases only:
+
+==============================  ===================================  =======================================
+in the text                     reference                            safe
+==============================  ===================================  =======================================
+``[SEP]``, ``[CLS]``, …         the special token                    text like any other
+U+0000                          the rest of the segment is lost      a space
+a run of white space over       the text behind it is lost or        one space
+65,535 bytes                    misread
+lone surrogate                  ``UnicodeEncodeError`` (here:        U+FFFD
+                                U+FFFD)
+far longer than ``max_length``  analysed as a whole; the process     cut before the analysis, with a margin
+                                dies from about 2.4 MB on            (:data:`MARGIN`); marked ``truncated``
+==============================  ===================================  =======================================
+
+The margin: an analyser looks at a whole sentence, so the last words of a cut text can differ from those of the whole.
+They lie behind ``max_length`` unless one ambiguity reaches over more than :data:`MARGIN` pieces.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from jptextclf.adapters._alignment import align_nfkc, code_points, is_nfkc
+from jptextclf.adapters._bert_files import (
+    Piece,
+    Splitter,
+    cut_characters,
+    cut_wordpieces,
+    read_bert_files,
+)
+from jptextclf.adapters._contract import Explanation, Mode, TokenizerAdapter, TokenizerInfo, Word
+from jptextclf.adapters._framing import frame
+from jptextclf.adapters._texts import check_texts, without_surrogates
+from jptextclf.adapters._wordtable import LARGEST, WordTable
+from jptextclf.encodings import Encodings
+from jptextclf.errors import ConfigError, SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MARGIN = 128
+"""Pieces beyond ``max_length`` that the beginning of a long text must give before the rest is left out."""
+_SHORTEST_CUT = 4096
+"""Characters that are never cut before the analysis."""
+_BATCH_CHARACTERS = 1 << 18
+"""Of the texts that are laid end to end at a time."""
+_LONG_SPACE = re.compile(r"[ \t\n\v]{1000,}")
+_WINDOW = re.compile(r"[ \t\n\v]{60000,}")
+"""Near the 65,535 bytes of white space beyond which MeCab loses text."""
+_SUBWORDS = ("wordpiece", "character")
+
+
+class Analysis(NamedTuple):
+    """One word of the analyser, for a person."""
+
+    surface: str
+    part_of_speech: str
+    reading: str
+
+
+class _Part(NamedTuple):
+    """A segment of a text, normalised, with the way back; or an added token."""
+
+    text: str
+    """As the analyser gets it; the token as written."""
+    start: int = 0
+    """Where the segment begins in its text, in characters."""
+    token: int = -1
+    """Id of the added token; -1 where this is text."""
+    starts: NDArray[np.int32] | None = None
+    """For each character, where in the segment it comes from; None where it was normal already."""
+    ends: NDArray[np.int32] | None = None
+
+
+class _Pieces(NamedTuple):
+    """Pieces of several texts, end to end."""
+
+    ids: NDArray[np.int32]
+    splits: NDArray[np.int64]
+    spans: NDArray[np.int32] | None
+
+
+class BertJapaneseAdapter(TokenizerAdapter):
+    """Words of an analyser, cut into WordPieces or characters.
+
+    :param options: ``subword`` (``wordpiece`` or ``character``), ``lower_case``, and what the analyser knows;
+        they win over ``tokenizer_config.json``
+    """
+
+    known_options: ClassVar[tuple[str, ...]] = ("lower_case", "subword")
+    analyser_key: ClassVar[str]
+    """Of ``tokenizer_config.json``: what the analyser is told."""
+
+    def __init__(
+        self, directory: Path, *, mode: Mode = "safe", options: Mapping[str, object] | None = None
+    ) -> None:
+        given = dict(options or {})
+        for name in sorted(given.keys() - {*self.known_options}):
+            raise ConfigError("U085", adapter=self.name, option=name, known=", ".join(self.known_options))
+        self.mode: Mode = mode
+        self._files = read_bert_files(directory)
+        config = self._files.config
+        self._subword = str(given.get("subword") or config.get("subword_tokenizer_type") or "wordpiece")
+        if self._subword not in _SUBWORDS:
+            raise SetupError("E070", path=directory, key="subword_tokenizer_type", found=self._subword,
+                             known=", ".join(_SUBWORDS))  # fmt: skip
+        self._lower = bool(given.get("lower_case", config.get("do_lower_case", False)))
+        special = [one.content for one in self._files.added if one.special]
+        self._never_lower = frozenset([*(config.get("never_split") or ()), *special])
+        told = config.get(self.analyser_key)
+        self._told: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
+        self._set_up()
+
+    def _set_up(self) -> None:
+        added = self._files.added
+        self._splitter = Splitter(tuple(one for one in added if self.mode == "reference" or not one.special))
+        self._special_ids = self._files.special_ids
+        self._unknown = self._special_ids["unk"]
+        vocabulary = dict(self._files.vocabulary)
+        if self.mode == "safe":
+            # No word may be taken for a special token, whatever the analyser makes of "[SEP]".
+            for one in added:
+                if one.special:
+                    vocabulary.pop(one.content, None)
+        else:
+            vocabulary.update({one.content: one.id for one in added})
+        self._vocabulary = vocabulary
+        self._token_ids = {one.content: one.id for one in added}
+        self._table = WordTable(self._cut)
+        self._space = self._space_table()
+        self._characters = self._character_table() if self._is_by_character else None
+
+    # What an analyser adds.
+
+    @abstractmethod
+    def _words_of(self, texts: Sequence[str]) -> tuple[list[str], list[int]]:
+        """The words of normalised texts, all in one list, and how many each text has.
+
+        Laid end to end, the words of a text are the text without the characters of :meth:`_dropped`.
+        """
+
+    @abstractmethod
+    def _dropped(self) -> str:
+        """The characters that are in no word."""
+
+    @abstractmethod
+    def _analyse(self, text: str) -> list[Analysis]:
+        """The words of one normalised text, with what the dictionary says of them."""
+
+    @abstractmethod
+    def _analyser_config(self) -> dict[str, object]:
+        """Keys of ``tokenizer_config.json`` that make plain transformers use the same words."""
+
+    @abstractmethod
+    def _analyser_options(self) -> dict[str, object]:
+        """What ``options`` must say of the analyser to open it again."""
+
+    # The contract.
+
+    def encode(self, texts: Sequence[str], *, max_length: int, offsets: bool = False) -> Encodings:
+        room = max_length - 2
+        if room < 1:
+            raise ConfigError("U020", max_length=max_length, least=3)
+        limit = max(_SHORTEST_CUT, 8 * room) if self.mode == "safe" else None
+        parts = [
+            self._framed(self._pieces_of(batch, offsets=offsets), room)
+            if limit is None or len(batch) > 1 or len(batch[0]) <= limit
+            else self._encode_long(batch[0], limit, room, offsets=offsets)
+            for batch in _batches(check_texts(texts), limit)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        nothing = np.zeros((0, 2), np.int32) if offsets else None
+        empty = Encodings.empty()
+        return Encodings.concatenate(parts) if parts else Encodings(
+            empty.input_ids, empty.row_splits, empty.truncated, empty.unknown, nothing
+        )  # fmt: skip
+
+    def explain(self, text: str) -> Explanation:
+        row = self.encode([text], max_length=10**9, offsets=True)
+        spellings = self._files.spellings()
+        spans = [] if row.offsets is None else row.offsets.tolist()
+        return Explanation(
+            text=text,
+            words=tuple(self._explained_words(text)),
+            pieces=tuple(spellings[number] for number in row.input_ids.tolist()),
+            ids=tuple(row.input_ids.tolist()),
+            mask=(1,) * len(row.input_ids),
+            offsets=tuple((start, end) for start, end in spans),
+        )
+
+    def info(self) -> TokenizerInfo:
+        limit = self._files.config.get("model_max_length")
+        return TokenizerInfo(
+            vocabulary_size=self._files.size,
+            special_ids=dict(self._special_ids),
+            model_max_length=int(limit) if isinstance(limit, (int, float)) and 0 < limit < 10**9 else None,
+            options={"lower_case": self._lower, "subword": self._subword, **self._analyser_options()},
+        )
+
+    def save_pretrained(self, directory: Path, *, max_length: int) -> None:
+        by_id = sorted(self._files.vocabulary.items(), key=lambda entry: entry[1])
+        # Two lines of a vocabulary may spell the same piece; only the last one is ever used.
+        lines = ["[unused]"] * (by_id[-1][1] + 1)
+        for piece, number in by_id:
+            lines[number] = piece
+        (directory / "vocab.txt").write_text("".join(f"{one}\n" for one in lines), encoding="utf-8")
+        usual = set(self._files.special.values())
+        config: dict[str, object] = {
+            "do_lower_case": self._lower,
+            "do_subword_tokenize": True,
+            "do_word_tokenize": True,
+            "model_input_names": ["input_ids", "attention_mask"],
+            "model_max_length": max_length,
+            "never_split": self._files.config.get("never_split"),
+            "subword_tokenizer_type": self._subword,
+            "tokenizer_class": "BertJapaneseTokenizer",
+            **{f"{role}_token": content for role, content in self._files.special.items()},
+            **self._analyser_config(),
+        }
+        own = [one for one in self._files.added if one.content not in usual]
+        if own:
+            config["added_tokens_decoder"] = {
+                str(one.id): {
+                    "content": one.content, "lstrip": one.lstrip, "normalized": not one.special,
+                    "rstrip": one.rstrip, "single_word": one.single_word, "special": one.special,
+                }
+                for one in self._files.added
+            }  # fmt: skip
+        text = json.dumps(config, ensure_ascii=False, indent=2, sort_keys=True)
+        (directory / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = {"_table", "_splitter", "_space", "_characters", "_vocabulary", "_token_ids", "_special_ids"}
+        return {key: value for key, value in self.__dict__.items() if key not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._set_up()
+
+    # From texts to pieces.
+
+    def _encode_long(self, text: str, limit: int, room: int, *, offsets: bool) -> Encodings:
+        """A text of which only the beginning is analysed, as much as is sure to give ``room`` pieces."""
+        taken = limit
+        pieces = self._pieces_of([text[:taken]], offsets=offsets)
+        while taken < len(text) and len(pieces.ids) < room + MARGIN:
+            taken *= 4
+            pieces = self._pieces_of([text[:taken]], offsets=offsets)
+        return self._framed(pieces, room)
+
+    def _framed(self, pieces: _Pieces, room: int) -> Encodings:
+        return frame(
+            pieces.ids,
+            pieces.splits,
+            pieces.spans,
+            room=room,
+            prefix=np.array([self._special_ids["cls"]], dtype=np.int32),
+            suffix=np.array([self._special_ids["sep"]], dtype=np.int32),
+            unknown=self._unknown,
+        )
+
+    def _pieces_of(self, texts: Sequence[str], *, offsets: bool) -> _Pieces:
+        parts, counts = self._parts_of(texts, offsets=offsets)
+        part_splits = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        table = self._characters
+        if table is not None and not any(one.token >= 0 or self._loses_text(one.text) for one in parts):
+            ids, splits, spans = self._pieces_by_character(parts, table, offsets=offsets)
+        else:
+            ids, splits, spans = self._pieces_by_word(parts, offsets=offsets)
+        return _Pieces(ids, splits[part_splits], spans)
+
+    def _parts_of(self, texts: Sequence[str], *, offsets: bool) -> tuple[list[_Part], list[int]]:
+        """The normalised segments of all texts in order, and how many each text has."""
+        joined = "".join(texts)
+        texts, joined = _repaired(texts, joined, for_zero=" " if self.mode == "safe" else "\0")
+        if not self._splitter.finds(joined):
+            segments = [(0, text, -1) for text in texts]
+            counts = [1] * len(texts)
+        else:
+            split = [self._splitter.split(text) for text in texts]
+            segments = [tuple(one) for parts in split for one in parts]
+            counts = [len(parts) for parts in split]
+        if self.mode == "reference" and "\0" in joined:
+            segments = [(start, text.split("\0", 1)[0], token) for start, text, token in segments]
+        is_plain = is_nfkc(joined) and not (self.mode == "safe" and _LONG_SPACE.search(joined))
+        if is_plain:
+            return [_Part(text, start, token) for start, text, token in segments], counts
+        return self._normalised(segments), counts
+
+    def _normalised(self, segments: Sequence[tuple[int, str, int]]) -> list[_Part]:
+        odd = [number for number, (_, text, token) in enumerate(segments) if token < 0 and not is_nfkc(text)]
+        aligned = dict(zip(odd, align_nfkc([segments[number][1] for number in odd]), strict=True))
+        parts = []
+        for number, (start, text, token) in enumerate(segments):
+            one = aligned.get(number)
+            part = (
+                _Part(text, start, token) if one is None else _Part(one.text, start, -1, one.starts, one.ends)
+            )
+            is_long = self.mode == "safe" and token < 0 and _LONG_SPACE.search(part.text)
+            parts.append(_without_long_space(part) if is_long else part)
+        return parts
+
+    def _pieces_by_word(self, parts: Sequence[_Part], *, offsets: bool) -> tuple[Any, Any, Any]:
+        """Ids, where each part starts in them, and spans or None."""
+        words, counts = self._words_and_tokens(parts)
+        table = self._table
+        if len(table) > LARGEST:
+            table = self._table = WordTable(self._cut)
+        numbers = table.numbers(words)
+        n_pieces, n_characters = table.lengths(numbers)
+        piece_splits = np.zeros(len(words) + 1, dtype=np.int64)
+        np.cumsum(n_pieces, out=piece_splits[1:])
+        word_splits = np.zeros(len(parts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=word_splits[1:])
+        if not offsets:
+            return table.ids(numbers), piece_splits[word_splits], None
+        pieces = table.pieces(numbers)
+        starts = self._word_starts(parts, words, word_splits, n_characters)
+        spans = pieces[:, 1:] + np.repeat(starts, n_pieces)[:, None]
+        owners = np.repeat(np.repeat(np.arange(len(parts)), counts), n_pieces)
+        return pieces[:, 0], piece_splits[word_splits], _in_the_original(parts, owners, spans)
+
+    def _words_and_tokens(self, parts: Sequence[_Part]) -> tuple[list[str], list[int]]:
+        """The words of all parts; an added token is one word, marked with a NUL, which no word holds."""
+        if all(one.token < 0 for one in parts):
+            return self._words_of([one.text for one in parts])
+        found, n_found = self._words_of([one.text for one in parts if one.token < 0])
+        words: list[str] = []
+        counts: list[int] = []
+        taken = 0
+        numbers = iter(n_found)
+        for part in parts:
+            if part.token >= 0:
+                words.append("\0" + part.text)
+                counts.append(1)
+            else:
+                counts.append(next(numbers))
+                words += found[taken : taken + counts[-1]]
+                taken += counts[-1]
+        return words, counts
+
+    def _cut(self, word: str) -> tuple[list[Piece], int]:
+        """The pieces of a word, and how many characters it has."""
+        if word.startswith("\0"):
+            token = word[1:]
+            return [Piece(self._token_ids[token], 0, len(token))], len(token)
+        lowered, back = word, None
+        if self._lower and word not in self._never_lower:
+            lowered = word.lower()
+            back = _folded(word, lowered)
+        if self._subword == "character":
+            pieces = cut_characters(lowered, self._vocabulary, self._unknown)
+        else:
+            # Odd white space can stand inside a word: the word ends there, and a new one begins.
+            pieces = [
+                Piece(piece.id, piece.start + found.start(), piece.end + found.start())
+                for found in re.finditer(r"\S+", lowered)
+                for piece in cut_wordpieces(found[0], self._vocabulary, self._unknown)
+            ]
+        if back is not None:
+            pieces = [Piece(one.id, back[one.start], back[one.end - 1] + 1) for one in pieces]
+        return pieces, len(word)
+
+    def _word_starts(
+        self,
+        parts: Sequence[_Part],
+        words: Sequence[str],
+        word_splits: NDArray[np.int64],
+        n_characters: NDArray[np.int32],
+    ) -> NDArray[np.int64]:
+        """Where each word starts in its part. *Shape:* ``(words,)``"""
+        lengths = np.array([len(one.text) for one in parts], dtype=np.int64)
+        bases = np.cumsum(lengths) - lengths
+        space = self._space[code_points("".join(one.text for one in parts))]
+        for number, part in enumerate(parts):
+            if part.token >= 0:
+                # An added token is a word with any white space that it holds.
+                space[bases[number] : bases[number] + lengths[number]] = False
+        visible = np.flatnonzero(~space)
+        n_visible = np.concatenate([[0], np.cumsum(~space)])
+        first = n_visible[bases]
+        n_words = np.diff(word_splits)
+        ends = np.concatenate([[0], np.cumsum(n_characters, dtype=np.int64)])
+        in_part = ends[:-1] - np.repeat(ends[word_splits[:-1]], n_words)
+        fits = n_visible[bases + lengths] - first == ends[word_splits[1:]] - ends[word_splits[:-1]]
+        if fits.all():
+            return visible[np.repeat(first, n_words) + in_part] - np.repeat(bases, n_words)
+        starts = np.zeros(len(words), dtype=np.int64)
+        for number, part in enumerate(parts):
+            low, high = int(word_splits[number]), int(word_splits[number + 1])
+            if fits[number]:
+                starts[low:high] = visible[first[number] + in_part[low:high]] - bases[number]
+            else:
+                # The analyser lost text (only in reference mode): each word is where it is found next.
+                position = 0
+                for place in range(low, high):
+                    position = max(part.text.find(words[place], position), position)
+                    starts[place] = position
+                    position += int(n_characters[place])
+        return starts
+
+    # Characters need no analyser.
+
+    @property
+    def _is_by_character(self) -> bool:
+        """Whether every character is a piece, wherever words begin and end."""
+        return self._subword == "character" and not self._lower
+
+    def _pieces_by_character(
+        self, parts: Sequence[_Part], table: NDArray[np.int32], *, offsets: bool
+    ) -> tuple[Any, Any, Any]:
+        lengths = np.array([len(one.text) for one in parts], dtype=np.int64)
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        points = code_points("".join(one.text for one in parts))
+        visible = np.flatnonzero(~self._space[points])
+        splits = np.searchsorted(visible, bounds).astype(np.int64)
+        ids = table[points[visible]]
+        if not offsets:
+            return ids, splits, None
+        owners = np.repeat(np.arange(len(parts)), np.diff(splits))
+        starts = visible - bounds[:-1][owners]
+        spans = np.stack([starts, starts + 1], axis=1)
+        return ids, splits, _in_the_original(parts, owners, spans)
+
+    def _loses_text(self, text: str) -> bool:
+        """Whether the analyser would lose some of it, so that it has to be asked."""
+        return self.mode == "reference" and _WINDOW.search(text) is not None
+
+    def _character_table(self) -> NDArray[np.int32]:
+        """For every code point the id of its piece. *Shape:* ``(0x110000,)``"""
+        table = np.full(0x110000, self._unknown, dtype=np.int32)
+        for piece, number in self._vocabulary.items():
+            if len(piece) == 1:
+                table[ord(piece)] = number
+        return table
+
+    def _space_table(self) -> NDArray[np.bool_]:
+        """For every code point whether it is in no word. *Shape:* ``(0x110000,)``"""
+        table = np.zeros(0x110000, dtype=np.bool_)
+        table[[ord(char) for char in self._dropped()]] = True
+        return table
+
+    # For people.
+
+    def _explained_words(self, text: str) -> Iterator[Word]:
+        parts, _ = self._parts_of([text], offsets=True)
+        for number, part in enumerate(parts):
+            if part.token >= 0:
+                yield Word(part.text, part.start, part.start + len(part.text))
+                continue
+            position = 0
+            for one in self._analyse(part.text):
+                position = max(part.text.find(one.surface, position), position)
+                span = np.array([[position, position + len(one.surface)]])
+                start, end = _in_the_original(parts, np.array([number]), span)[0].tolist()
+                position += len(one.surface)
+                yield Word(one.surface, start, end, one.part_of_speech, one.reading)
+
+
+def _batches(texts: Sequence[str], limit: int | None) -> Iterator[Sequence[str]]:
+    """Texts in groups of bounded size, in order; one beyond ``limit`` is a group of its own."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        is_long = limit is not None and len(text) > limit
+        if batch and (is_long or size + len(text) > _BATCH_CHARACTERS):
+            yield batch
+            batch, size = [], 0
+        if is_long:
+            yield [text]
+            continue
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
+
+
+def _repaired(texts: Sequence[str], joined: str, *, for_zero: str) -> tuple[Sequence[str], str]:
+    """Texts without lone surrogates, and with something in place of U+0000."""
+    try:
+        joined.encode()
+        is_sound = True
+    except UnicodeEncodeError:
+        is_sound = False
+    if is_sound and ("\0" not in joined or for_zero == "\0"):
+        return texts, joined
+    texts = [without_surrogates(text).replace("\0", for_zero) for text in texts]
+    return texts, "".join(texts)
+
+
+def _without_long_space(part: _Part) -> _Part:
+    """The part with one space where there were very many, and the way back."""
+    kept = np.ones(len(part.text), dtype=np.bool_)
+    for found in _LONG_SPACE.finditer(part.text):
+        kept[found.start() + 1 : found.end()] = False
+    places = np.flatnonzero(kept).astype(np.int32)
+    starts = places if part.starts is None else part.starts[places]
+    ends = places + 1 if part.ends is None else part.ends[places]
+    return _Part(_LONG_SPACE.sub(lambda found: found[0][0], part.text), part.start, -1, starts, ends)
+
+
+def _in_the_original(
+    parts: Sequence[_Part], owners: NDArray[np.int64], spans: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Spans in normalised parts -> spans in the original texts.
+
+    :param owners: the part of each span.  *Shape:* ``(spans,)``
+    :param spans: first character and one past the last, in the part.  *Shape:* ``(spans, 2)``
+    """
+    begins = np.array([one.start for one in parts], dtype=np.int64)
+    if any(one.starts is not None for one in parts):
+        lengths = np.array([len(one.text) for one in parts], dtype=np.int64)
+        bases = (np.cumsum(lengths) - lengths)[owners]
+        plain = np.arange(int(lengths.max()) + 1, dtype=np.int32)
+        starts = [plain[: len(one.text)] if one.starts is None else one.starts for one in parts]
+        ends = [plain[1 : len(one.text) + 1] if one.ends is None else one.ends for one in parts]
+        spans = np.stack(
+            [np.concatenate(starts)[bases + spans[:, 0]], np.concatenate(ends)[bases + spans[:, 1] - 1]], axis=1
+        )
+    return (spans + begins[owners][:, None]).astype(np.int32)
+
+
+def _folded(word: str, lowered: str) -> list[int] | None:
+    """For each character of the word in lower case, which one it comes from; None where they pair up."""
+    if len(word) == len(lowered):
+        return None
+    return [at for at, char in enumerate(word) for _ in char.lower()]

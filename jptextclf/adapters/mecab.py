@@ -1,0 +1,191 @@
+"""The Tohoku BERT models: words of MeCab through fugashi, cut into WordPieces or characters.
+
+It does not choose a dictionary by itself: the options, a card or the files name it, or the vocabulary gives it away.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jptextclf.adapters._bert_japanese import Analysis, BertJapaneseAdapter
+from jptextclf.adapters._dictionaries import PACKAGES, Dictionary, dictionary_of, find_dictionary
+from jptextclf.errors import SetupError
+from jptextclf.messages import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from jptextclf.adapters._contract import Mode
+    from jptextclf.licensing.components import Component
+
+_LONGEST = 200_000
+"""Characters that MeCab gets at a time; it crashes from about 2.4 MB on. What is longer is analysed in windows."""
+_LONGEST_REFERENCE = 600_000
+_SENTENCE_ENDS = " \n。！？!?、"
+_SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
+# Where a dictionary's features say the reading, after the four levels of part of speech.
+_READING = {"ipadic": 7, "unidic_lite": 17, "unidic": 20}
+
+
+class MecabAdapter(BertJapaneseAdapter):
+    """MeCab with a dictionary from PyPI.
+
+    :param options: ``dictionary`` (``ipadic``, ``unidic_lite``, ``unidic``), and those of the base class
+    """
+
+    name: ClassVar[str] = "mecab"
+    known_options: ClassVar[tuple[str, ...]] = ("dictionary", "lower_case", "normalize", "subword")
+    analyser_key: ClassVar[str] = "mecab_kwargs"
+
+    def __init__(
+        self, directory: Path, *, mode: Mode = "safe", options: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(directory, mode=mode, options=options)
+        kind = self._files.config.get("word_tokenizer_type", "mecab")
+        if kind != "mecab":
+            raise SetupError(
+                "E070", path=directory, key="word_tokenizer_type", found=kind, known="mecab, sudachi"
+            )
+        # Options of MeCab can name files to read and to write.
+        for key, allowed in (("mecab_option", (None, "")), ("normalize_text", (None, True))):
+            if self._told.get(key) not in allowed:
+                raise SetupError("E073", path=directory, key=key, found=self._told[key])
+        asked = str((options or {}).get("dictionary") or "")
+        self._dictionary_name = asked or self._dictionary_of_the_files(directory)
+        if not self._is_by_character:
+            self._tagger()
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """:raises SetupError: it is not installed (``JPT-E071``) or damaged (``JPT-E072``)"""
+        return find_dictionary(self._dictionary_name)
+
+    def _dictionary_of_the_files(self, directory: Path) -> str:
+        """What the configuration says, if the vocabulary does not contradict it; else what the vocabulary says.
+
+        :raises SetupError: neither says it (``JPT-E074``), or they contradict each other (``JPT-E075``)
+        """
+        stated = self._told.get("mecab_dic")
+        if self._is_by_character:
+            # Every dictionary gives the same characters; this is the one that transformers would open.
+            return str(stated or "unidic_lite")
+        seen = dictionary_of(self._files.vocabulary)
+        if stated is None and seen is None:
+            raise SetupError("E074", path=directory, known=listing(PACKAGES))
+        if stated is not None and seen is not None and seen != stated and {seen, stated} <= _TELLABLE:
+            raise SetupError("E075", path=directory, stated=stated, seen=seen)
+        return str(stated or seen)
+
+    def components(self) -> list[Component]:
+        if self._is_by_character:
+            return []
+        from jptextclf.cards import load_dictionary_card
+
+        card = load_dictionary_card(self.dictionary.package)
+        return [card.component(revision=self.dictionary.version, sha256=self.dictionary.sha256)]
+
+    def requirements(self) -> list[str]:
+        return ["fugashi", PACKAGES[self._dictionary_name]]
+
+    def _set_up(self) -> None:
+        self._local = threading.local()
+        super()._set_up()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__getstate__().items() if key not in ("_local", "dictionary")}
+
+    def _tagger(self) -> Any:
+        """This thread's own tagger that gives words with spaces between them; the dictionary's memory is shared."""
+        if not hasattr(self._local, "words"):
+            self._local.words = _open_tagger(self.dictionary, "-Owakati")
+        return self._local.words
+
+    def _words_of(self, texts: Sequence[str]) -> tuple[list[str], list[int]]:
+        parse: Callable[[str], str] = self._tagger().parse
+        # WordPiece ends a word at any white space; characters keep what is odd among it.
+        space = " " if self._subword == "character" else None
+        longest = _LONGEST if self.mode == "safe" else _LONGEST_REFERENCE
+        words: list[str] = []
+        counts: list[int] = []
+        for text in texts:
+            if len(text) > longest:
+                found = [word for window in _windows(text, longest) for word in parse(window).split(space)]
+            else:
+                found = parse(text).split(space)
+            if space:
+                found = [word for word in found if word]
+            words += found
+            counts.append(len(found))
+        return words, counts
+
+    def _dropped(self) -> str:
+        return " \t\n\v" if self._subword == "character" else _SPACE
+
+    def _analyse(self, text: str) -> list[Analysis]:
+        place = _READING[self.dictionary.name]
+        tagger = _open_tagger(self.dictionary, "")
+        found = []
+        for window in _windows(text, _LONGEST):
+            for node in tagger.parseToNodeList(window):
+                features = _fields(node.feature_raw)
+                parts = [one for one in features[:4] if one not in ("*", "")]
+                reading = features[place] if len(features) > place else ""
+                for surface in node.surface.split():
+                    whole = surface == node.surface
+                    found.append(
+                        Analysis(surface, "-".join(parts), reading if whole and reading != "*" else "")
+                    )
+        return found
+
+    def _analyser_config(self) -> dict[str, object]:
+        return {"word_tokenizer_type": "mecab", "mecab_kwargs": {"mecab_dic": self._dictionary_name}}
+
+    def _analyser_options(self) -> dict[str, object]:
+        return {"dictionary": self._dictionary_name}
+
+
+_TELLABLE = {"ipadic", "unidic_lite"}
+"""The vocabulary tells these two apart."""
+
+
+def _open_tagger(dictionary: Dictionary, options: str) -> Any:
+    try:
+        from fugashi import GenericTagger
+    except ImportError as error:
+        raise SetupError("E040", package="fugashi") from error
+    # With a resource file named, MeCab looks at neither its environment variables nor the system's file.
+    where = f"-d {shlex.quote(str(dictionary.directory))} -r {shlex.quote(str(dictionary.resource))}"
+    try:
+        return GenericTagger(f"{where} {options}".strip())
+    except RuntimeError as error:
+        raise SetupError(
+            "E072", name=dictionary.name, package=dictionary.package, path=dictionary.directory
+        ) from error
+
+
+def _windows(text: str, longest: int) -> list[str]:
+    """A text in parts of bounded length, cut behind the end of a sentence where there is one."""
+    found = []
+    start = 0
+    while start < len(text):
+        end = min(start + longest, len(text))
+        if end < len(text):
+            near = max(text.rfind(mark, end - longest // 2, end) for mark in _SENTENCE_ENDS)
+            end = near + 1 if near >= 0 else end
+        found.append(text[start:end])
+        start = end
+    return found
+
+
+def _fields(features: str) -> list[str]:
+    """The comma-separated features of a word, some of them quoted."""
+    import csv
+
+    return next(csv.reader([features]), [])
+
+
+ADAPTER = MecabAdapter
