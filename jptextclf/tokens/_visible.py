@@ -1,0 +1,43 @@
+"""Characters that the eye cannot see, or that act instead of being seen, as their code points."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_ACTING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Controls, formats (bidi, zero width), surrogates, private and unassigned code points, line separators."""
+_PLAIN_SPACES = {" ", "\u3000"}
+
+
+def code_point(character: str) -> str:
+    """``"\\u202e"`` -> ``"U+202E"``"""
+    return f"U+{ord(character):04X}"
+
+
+def parts(text: str, *, alone: bool = False) -> list[tuple[str, bool]]:
+    """The text as runs of ``(what to show, whether it is a code point)``.
+
+    :param alone: the text stands by itself: then spaces are named too, and a mark that has no character to sit
+        on gets a dotted circle
+    """
+    runs: list[tuple[str, bool]] = []
+    for character in text:
+        if _is_hidden(character) or (alone and character.isspace()):
+            runs.append((code_point(character), True))
+            continue
+        if runs and not runs[-1][1]:
+            runs[-1] = (runs[-1][0] + character, False)
+        else:
+            is_mark = alone and unicodedata.category(character).startswith("M")
+            runs.append(("\N{DOTTED CIRCLE}" * is_mark + character, False))
+    return runs
+
+
+def visible(text: str, *, alone: bool = False) -> str:
+    """The text in one line that does nothing to a terminal: ``"a\\x1b[2J"`` -> ``"a<U+001B>[2J"``."""
+    return "".join(f"<{shown}>" if named else shown for shown, named in parts(text, alone=alone))
+
+
+def _is_hidden(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category in _ACTING or (category == "Zs" and character not in _PLAIN_SPACES)
