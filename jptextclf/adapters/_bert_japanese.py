@@ -25,11 +25,12 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from jptextclf.adapters._alignment import align_nfkc, code_points, is_nfkc
+from jptextclf.adapters._alignment import Aligned, align_nfkc, code_points, identity, nfkc
 from jptextclf.adapters._bert_files import (
     Piece,
     Splitter,
@@ -56,7 +57,10 @@ _SHORTEST_CUT = 4096
 """Characters that are never cut before the analysis."""
 _BATCH_CHARACTERS = 1 << 18
 """Of the texts that are laid end to end at a time."""
-_LONG_SPACE = re.compile(r"[ \t\n\v]{1000,}")
+END = "\0"
+"""Ends the words of a text. No word holds a NUL."""
+_LONG_SPACE_LENGTH = 10_000
+_LONG_SPACE = re.compile(rf"[ \t\n\v]{{{_LONG_SPACE_LENGTH},}}")
 _WINDOW = re.compile(r"[ \t\n\v]{60000,}")
 """Near the 65,535 bytes of white space beyond which MeCab loses text."""
 _SUBWORDS = ("wordpiece", "character")
@@ -70,18 +74,46 @@ class Analysis(NamedTuple):
     reading: str
 
 
-class _Part(NamedTuple):
-    """A segment of a text, normalised, with the way back; or an added token."""
+@dataclass(frozen=True)
+class _Parts:
+    """The segments of several texts, normalised, end to end; added tokens are segments of their own."""
 
-    text: str
-    """As the analyser gets it; the token as written."""
-    start: int = 0
-    """Where the segment begins in its text, in characters."""
-    token: int = -1
-    """Id of the added token; -1 where this is text."""
-    starts: NDArray[np.int32] | None = None
-    """For each character, where in the segment it comes from; None where it was normal already."""
-    ends: NDArray[np.int32] | None = None
+    texts: Sequence[str]
+    """As the analyser gets them; a token as written."""
+    counts: NDArray[np.int64]
+    """Parts of each text. *Shape:* ``(texts,)``"""
+    starts: Sequence[int] | None = None
+    """Where each part begins in its text, in characters; None where each text is one part."""
+    tokens: frozenset[int] = frozenset()
+    """The parts that are added tokens, by number."""
+    back: Mapping[int, Aligned] = field(default_factory=dict)
+    """The way back to the original for those parts that were not normal already, by number."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Characters of each part, normalised. *Shape:* ``(parts,)``"""
+        return np.fromiter(map(len, self.texts), dtype=np.int64, count=len(self.texts))
+
+    def in_the_original(self, owners: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Spans in normalised parts -> spans in the original texts.
+
+        :param owners: the part of each span.                           *Shape:* ``(spans,)``
+        :param spans: first character and one past the last, in a part. *Shape:* ``(spans, 2)``
+        """
+        if self.back:
+            lengths = self.lengths
+            bases = (np.cumsum(lengths) - lengths)[owners]
+            plain = np.arange(int(lengths.max()) + 1, dtype=np.int32)
+            ways = [self.back.get(number) for number in range(len(lengths))]
+            starts = [plain[:n] if way is None else way.starts for n, way in zip(lengths, ways, strict=True)]
+            ends = [plain[1 : n + 1] if way is None else way.ends for n, way in zip(lengths, ways, strict=True)]
+            spans = np.stack(
+                [np.concatenate(starts)[bases + spans[:, 0]], np.concatenate(ends)[bases + spans[:, 1] - 1]],
+                axis=1,
+            )
+        if self.starts is not None:
+            spans = spans + np.array(self.starts, dtype=np.int64)[owners][:, None]
+        return spans.astype(np.int32)
 
 
 class _Pieces(NamedTuple):
@@ -145,8 +177,8 @@ class BertJapaneseAdapter(TokenizerAdapter):
     # What an analyser adds.
 
     @abstractmethod
-    def _words_of(self, texts: Sequence[str]) -> tuple[list[str], list[int]]:
-        """The words of normalised texts, all in one list, and how many each text has.
+    def _words_of(self, texts: Sequence[str]) -> list[str]:
+        """The words of normalised texts, all in one list, with :data:`END` after each text.
 
         Laid end to end, the words of a text are the text without the characters of :meth:`_dropped`.
         """
@@ -273,87 +305,86 @@ class BertJapaneseAdapter(TokenizerAdapter):
         )
 
     def _pieces_of(self, texts: Sequence[str], *, offsets: bool) -> _Pieces:
-        parts, counts = self._parts_of(texts, offsets=offsets)
-        part_splits = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        parts = self._parts_of(texts)
         table = self._characters
-        if table is not None and not any(one.token >= 0 or self._loses_text(one.text) for one in parts):
-            ids, splits, spans = self._pieces_by_character(parts, table, offsets=offsets)
+        if table is not None and not parts.tokens and not any(map(self._loses_text, parts.texts)):
+            pieces = self._pieces_by_character(parts, table, offsets=offsets)
         else:
-            ids, splits, spans = self._pieces_by_word(parts, offsets=offsets)
-        return _Pieces(ids, splits[part_splits], spans)
+            pieces = self._pieces_by_word(parts, offsets=offsets)
+        text_splits = np.zeros(len(texts) + 1, dtype=np.int64)
+        np.cumsum(parts.counts, out=text_splits[1:])
+        return pieces._replace(splits=pieces.splits[text_splits])
 
-    def _parts_of(self, texts: Sequence[str], *, offsets: bool) -> tuple[list[_Part], list[int]]:
-        """The normalised segments of all texts in order, and how many each text has."""
+    def _parts_of(self, texts: Sequence[str]) -> _Parts:
+        """The segments of all texts in order."""
         joined = "".join(texts)
         texts, joined = _repaired(texts, joined, for_zero=" " if self.mode == "safe" else "\0")
-        if not self._splitter.finds(joined):
-            segments = [(0, text, -1) for text in texts]
-            counts = [1] * len(texts)
-        else:
+        counts = np.ones(len(texts), dtype=np.int64)
+        starts: list[int] | None = None
+        tokens: frozenset[int] = frozenset()
+        if self._splitter.finds(joined):
             split = [self._splitter.split(text) for text in texts]
-            segments = [tuple(one) for parts in split for one in parts]
-            counts = [len(parts) for parts in split]
+            counts = np.array([len(segments) for segments in split], dtype=np.int64)
+            segments = [segment for one in split for segment in one]
+            texts = [segment.text for segment in segments]
+            starts = [segment.start for segment in segments]
+            tokens = frozenset(number for number, segment in enumerate(segments) if segment.id >= 0)
         if self.mode == "reference" and "\0" in joined:
-            segments = [(start, text.split("\0", 1)[0], token) for start, text, token in segments]
-        is_plain = is_nfkc(joined) and not (self.mode == "safe" and _LONG_SPACE.search(joined))
-        if is_plain:
-            return [_Part(text, start, token) for start, text, token in segments], counts
-        return self._normalised(segments), counts
+            texts = [text.split("\0", 1)[0] for text in texts]
+        odd = [
+            number
+            for number, (text, normal) in enumerate(zip(texts, map(nfkc, texts), strict=True))
+            if text is not normal and text != normal and number not in tokens
+        ]
+        back = dict(zip(odd, align_nfkc([texts[number] for number in odd]), strict=True))
+        if self.mode == "safe":
+            for number, text in enumerate(texts):
+                if len(text) >= _LONG_SPACE_LENGTH and number not in tokens:
+                    way = back.get(number) or identity(text)
+                    if _LONG_SPACE.search(way.text):
+                        back[number] = _without_long_space(way)
+        if back:
+            texts = [back[number].text if number in back else text for number, text in enumerate(texts)]
+        return _Parts(texts, counts, starts, tokens, back)
 
-    def _normalised(self, segments: Sequence[tuple[int, str, int]]) -> list[_Part]:
-        odd = [number for number, (_, text, token) in enumerate(segments) if token < 0 and not is_nfkc(text)]
-        aligned = dict(zip(odd, align_nfkc([segments[number][1] for number in odd]), strict=True))
-        parts = []
-        for number, (start, text, token) in enumerate(segments):
-            one = aligned.get(number)
-            part = (
-                _Part(text, start, token) if one is None else _Part(one.text, start, -1, one.starts, one.ends)
-            )
-            is_long = self.mode == "safe" and token < 0 and _LONG_SPACE.search(part.text)
-            parts.append(_without_long_space(part) if is_long else part)
-        return parts
-
-    def _pieces_by_word(self, parts: Sequence[_Part], *, offsets: bool) -> tuple[Any, Any, Any]:
-        """Ids, where each part starts in them, and spans or None."""
-        words, counts = self._words_and_tokens(parts)
+    def _pieces_by_word(self, parts: _Parts, *, offsets: bool) -> _Pieces:
+        """The pieces, and where each part starts among them."""
+        words = self._words_and_tokens(parts)
         table = self._table
         if len(table) > LARGEST:
             table = self._table = WordTable(self._cut)
         numbers = table.numbers(words)
+        word_splits = np.zeros(len(parts.texts) + 1, dtype=np.int64)
+        word_splits[1:] = np.flatnonzero(numbers == table[END]) + 1
         n_pieces, n_characters = table.lengths(numbers)
         piece_splits = np.zeros(len(words) + 1, dtype=np.int64)
         np.cumsum(n_pieces, out=piece_splits[1:])
-        word_splits = np.zeros(len(parts) + 1, dtype=np.int64)
-        np.cumsum(counts, out=word_splits[1:])
+        splits = piece_splits[word_splits]
         if not offsets:
-            return table.ids(numbers), piece_splits[word_splits], None
+            return _Pieces(table.ids(numbers), splits, None)
         pieces = table.pieces(numbers)
         starts = self._word_starts(parts, words, word_splits, n_characters)
         spans = pieces[:, 1:] + np.repeat(starts, n_pieces)[:, None]
-        owners = np.repeat(np.repeat(np.arange(len(parts)), counts), n_pieces)
-        return pieces[:, 0], piece_splits[word_splits], _in_the_original(parts, owners, spans)
+        owners = np.repeat(np.arange(len(parts.texts)), np.diff(splits))
+        return _Pieces(pieces[:, 0], splits, parts.in_the_original(owners, spans))
 
-    def _words_and_tokens(self, parts: Sequence[_Part]) -> tuple[list[str], list[int]]:
-        """The words of all parts; an added token is one word, marked with a NUL, which no word holds."""
-        if all(one.token < 0 for one in parts):
-            return self._words_of([one.text for one in parts])
-        found, n_found = self._words_of([one.text for one in parts if one.token < 0])
+    def _words_and_tokens(self, parts: _Parts) -> list[str]:
+        """The words of all parts, :data:`END` after each; an added token is one word behind a NUL."""
+        if not parts.tokens:
+            return self._words_of(parts.texts)
+        found = iter(
+            self._words_of([text for number, text in enumerate(parts.texts) if number not in parts.tokens])
+        )
         words: list[str] = []
-        counts: list[int] = []
-        taken = 0
-        numbers = iter(n_found)
-        for part in parts:
-            if part.token >= 0:
-                words.append("\0" + part.text)
-                counts.append(1)
-            else:
-                counts.append(next(numbers))
-                words += found[taken : taken + counts[-1]]
-                taken += counts[-1]
-        return words, counts
+        for number, text in enumerate(parts.texts):
+            words += ["\0" + text] if number in parts.tokens else iter(found.__next__, END)
+            words.append(END)
+        return words
 
     def _cut(self, word: str) -> tuple[list[Piece], int]:
         """The pieces of a word, and how many characters it has."""
+        if word == END:
+            return [], 0
         if word.startswith("\0"):
             token = word[1:]
             return [Piece(self._token_ids[token], 0, len(token))], len(token)
@@ -376,40 +407,41 @@ class BertJapaneseAdapter(TokenizerAdapter):
 
     def _word_starts(
         self,
-        parts: Sequence[_Part],
+        parts: _Parts,
         words: Sequence[str],
         word_splits: NDArray[np.int64],
         n_characters: NDArray[np.int32],
     ) -> NDArray[np.int64]:
         """Where each word starts in its part. *Shape:* ``(words,)``"""
-        lengths = np.array([len(one.text) for one in parts], dtype=np.int64)
+        lengths = parts.lengths
         bases = np.cumsum(lengths) - lengths
-        space = self._space[code_points("".join(one.text for one in parts))]
-        for number, part in enumerate(parts):
-            if part.token >= 0:
-                # An added token is a word with any white space that it holds.
-                space[bases[number] : bases[number] + lengths[number]] = False
-        visible = np.flatnonzero(~space)
-        n_visible = np.concatenate([[0], np.cumsum(~space)])
-        first = n_visible[bases]
+        shown = ~self._space[code_points("".join(parts.texts))]
+        for number in parts.tokens:
+            # An added token is a word with any white space that it holds.
+            shown[bases[number] : bases[number] + lengths[number]] = True
+        places = np.append(np.flatnonzero(shown), len(shown))
+        n_shown = np.zeros(len(shown) + 1, dtype=np.int64)
+        np.cumsum(shown, out=n_shown[1:])
+        first = n_shown[bases]
+        ends = np.zeros(len(words) + 1, dtype=np.int64)
+        np.cumsum(n_characters, out=ends[1:])
         n_words = np.diff(word_splits)
-        ends = np.concatenate([[0], np.cumsum(n_characters, dtype=np.int64)])
         in_part = ends[:-1] - np.repeat(ends[word_splits[:-1]], n_words)
-        fits = n_visible[bases + lengths] - first == ends[word_splits[1:]] - ends[word_splits[:-1]]
+        fits = n_shown[bases + lengths] - first == np.diff(ends[word_splits])
         if fits.all():
-            return visible[np.repeat(first, n_words) + in_part] - np.repeat(bases, n_words)
+            return places[np.repeat(first, n_words) + in_part] - np.repeat(bases, n_words)
         starts = np.zeros(len(words), dtype=np.int64)
-        for number, part in enumerate(parts):
+        for number, text in enumerate(parts.texts):
             low, high = int(word_splits[number]), int(word_splits[number + 1])
             if fits[number]:
-                starts[low:high] = visible[first[number] + in_part[low:high]] - bases[number]
-            else:
-                # The analyser lost text (only in reference mode): each word is where it is found next.
-                position = 0
-                for place in range(low, high):
-                    position = max(part.text.find(words[place], position), position)
-                    starts[place] = position
-                    position += int(n_characters[place])
+                starts[low:high] = places[first[number] + in_part[low:high]] - bases[number]
+                continue
+            # The analyser lost text (only in reference mode): each word is where it is found next.
+            position = 0
+            for place in range(low, high):
+                position = max(text.find(words[place], position), position)
+                starts[place] = position
+                position += int(n_characters[place])
         return starts
 
     # Characters need no analyser.
@@ -419,21 +451,17 @@ class BertJapaneseAdapter(TokenizerAdapter):
         """Whether every character is a piece, wherever words begin and end."""
         return self._subword == "character" and not self._lower
 
-    def _pieces_by_character(
-        self, parts: Sequence[_Part], table: NDArray[np.int32], *, offsets: bool
-    ) -> tuple[Any, Any, Any]:
-        lengths = np.array([len(one.text) for one in parts], dtype=np.int64)
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        points = code_points("".join(one.text for one in parts))
-        visible = np.flatnonzero(~self._space[points])
-        splits = np.searchsorted(visible, bounds).astype(np.int64)
-        ids = table[points[visible]]
+    def _pieces_by_character(self, parts: _Parts, table: NDArray[np.int32], *, offsets: bool) -> _Pieces:
+        bounds = np.concatenate([[0], np.cumsum(parts.lengths)])
+        points = code_points("".join(parts.texts))
+        shown = np.flatnonzero(~self._space[points])
+        splits = np.searchsorted(shown, bounds).astype(np.int64)
+        ids = table[points[shown]]
         if not offsets:
-            return ids, splits, None
-        owners = np.repeat(np.arange(len(parts)), np.diff(splits))
-        starts = visible - bounds[:-1][owners]
-        spans = np.stack([starts, starts + 1], axis=1)
-        return ids, splits, _in_the_original(parts, owners, spans)
+            return _Pieces(ids, splits, None)
+        owners = np.repeat(np.arange(len(parts.texts)), np.diff(splits))
+        starts = shown - bounds[owners]
+        return _Pieces(ids, splits, parts.in_the_original(owners, np.stack([starts, starts + 1], axis=1)))
 
     def _loses_text(self, text: str) -> bool:
         """Whether the analyser would lose some of it, so that it has to be asked."""
@@ -456,18 +484,19 @@ class BertJapaneseAdapter(TokenizerAdapter):
     # For people.
 
     def _explained_words(self, text: str) -> Iterator[Word]:
-        parts, _ = self._parts_of([text], offsets=True)
-        for number, part in enumerate(parts):
-            if part.token >= 0:
-                yield Word(part.text, part.start, part.start + len(part.text))
+        parts = self._parts_of([text])
+        for number, segment in enumerate(parts.texts):
+            start = parts.starts[number] if parts.starts else 0
+            if number in parts.tokens:
+                yield Word(segment, start, start + len(segment))
                 continue
             position = 0
-            for one in self._analyse(part.text):
-                position = max(part.text.find(one.surface, position), position)
+            for one in self._analyse(segment):
+                position = max(segment.find(one.surface, position), position)
                 span = np.array([[position, position + len(one.surface)]])
-                start, end = _in_the_original(parts, np.array([number]), span)[0].tolist()
+                first, last = parts.in_the_original(np.array([number]), span)[0].tolist()
                 position += len(one.surface)
-                yield Word(one.surface, start, end, one.part_of_speech, one.reading)
+                yield Word(one.surface, first, last, one.part_of_speech, one.reading)
 
 
 def _batches(texts: Sequence[str], limit: int | None) -> Iterator[Sequence[str]]:
@@ -501,36 +530,12 @@ def _repaired(texts: Sequence[str], joined: str, *, for_zero: str) -> tuple[Sequ
     return texts, "".join(texts)
 
 
-def _without_long_space(part: _Part) -> _Part:
-    """The part with one space where there were very many, and the way back."""
-    kept = np.ones(len(part.text), dtype=np.bool_)
-    for found in _LONG_SPACE.finditer(part.text):
+def _without_long_space(way: Aligned) -> Aligned:
+    """The text with one space where there were very many."""
+    kept = np.ones(len(way.text), dtype=np.bool_)
+    for found in _LONG_SPACE.finditer(way.text):
         kept[found.start() + 1 : found.end()] = False
-    places = np.flatnonzero(kept).astype(np.int32)
-    starts = places if part.starts is None else part.starts[places]
-    ends = places + 1 if part.ends is None else part.ends[places]
-    return _Part(_LONG_SPACE.sub(lambda found: found[0][0], part.text), part.start, -1, starts, ends)
-
-
-def _in_the_original(
-    parts: Sequence[_Part], owners: NDArray[np.int64], spans: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Spans in normalised parts -> spans in the original texts.
-
-    :param owners: the part of each span.  *Shape:* ``(spans,)``
-    :param spans: first character and one past the last, in the part.  *Shape:* ``(spans, 2)``
-    """
-    begins = np.array([one.start for one in parts], dtype=np.int64)
-    if any(one.starts is not None for one in parts):
-        lengths = np.array([len(one.text) for one in parts], dtype=np.int64)
-        bases = (np.cumsum(lengths) - lengths)[owners]
-        plain = np.arange(int(lengths.max()) + 1, dtype=np.int32)
-        starts = [plain[: len(one.text)] if one.starts is None else one.starts for one in parts]
-        ends = [plain[1 : len(one.text) + 1] if one.ends is None else one.ends for one in parts]
-        spans = np.stack(
-            [np.concatenate(starts)[bases + spans[:, 0]], np.concatenate(ends)[bases + spans[:, 1] - 1]], axis=1
-        )
-    return (spans + begins[owners][:, None]).astype(np.int32)
+    return Aligned(_LONG_SPACE.sub(lambda found: found[0][0], way.text), way.starts[kept], way.ends[kept])
 
 
 def _folded(word: str, lowered: str) -> list[int] | None:
