@@ -57,12 +57,13 @@ _SHORTEST_CUT = 4096
 """Characters that are never cut before the analysis."""
 _BATCH_CHARACTERS = 1 << 18
 """Of the texts that are laid end to end at a time."""
-END = "\0"
-"""Ends the words of a text. No word holds a NUL."""
+END = "\ud800"
+"""Ends the words of a text. No word holds a surrogate, since no text does once it is repaired."""
 _LONG_SPACE_LENGTH = 10_000
 _LONG_SPACE = re.compile(rf"[ \t\n\v]{{{_LONG_SPACE_LENGTH},}}")
 _WINDOW = re.compile(r"[ \t\n\v]{60000,}")
 """Near the 65,535 bytes of white space beyond which MeCab loses text."""
+_SENTENCE_ENDS = " \n。！？!?、"
 _SUBWORDS = ("wordpiece", "character")
 
 
@@ -134,6 +135,10 @@ class BertJapaneseAdapter(TokenizerAdapter):
     known_options: ClassVar[tuple[str, ...]] = ("lower_case", "subword")
     analyser_key: ClassVar[str]
     """Of ``tokenizer_config.json``: what the analyser is told."""
+    _stops_at_zero = False
+    """Whether the analyser takes U+0000 for the end of the text."""
+    _trims_words = False
+    """Whether white space around a word is no part of it."""
 
     def __init__(
         self, directory: Path, *, mode: Mode = "safe", options: Mapping[str, object] | None = None
@@ -329,7 +334,7 @@ class BertJapaneseAdapter(TokenizerAdapter):
             texts = [segment.text for segment in segments]
             starts = [segment.start for segment in segments]
             tokens = frozenset(number for number, segment in enumerate(segments) if segment.id >= 0)
-        if self.mode == "reference" and "\0" in joined:
+        if self.mode == "reference" and self._stops_at_zero and "\0" in joined:
             texts = [text.split("\0", 1)[0] for text in texts]
         odd = [
             number
@@ -369,7 +374,7 @@ class BertJapaneseAdapter(TokenizerAdapter):
         return _Pieces(pieces[:, 0], splits, parts.in_the_original(owners, spans))
 
     def _words_and_tokens(self, parts: _Parts) -> list[str]:
-        """The words of all parts, :data:`END` after each; an added token is one word behind a NUL."""
+        """The words of all parts, :data:`END` after each; an added token is one word behind an :data:`END` of its own."""
         if not parts.tokens:
             return self._words_of(parts.texts)
         found = iter(
@@ -377,7 +382,7 @@ class BertJapaneseAdapter(TokenizerAdapter):
         )
         words: list[str] = []
         for number, text in enumerate(parts.texts):
-            words += ["\0" + text] if number in parts.tokens else iter(found.__next__, END)
+            words += [END + text] if number in parts.tokens else iter(found.__next__, END)
             words.append(END)
         return words
 
@@ -385,9 +390,13 @@ class BertJapaneseAdapter(TokenizerAdapter):
         """The pieces of a word, and how many characters it has."""
         if word == END:
             return [], 0
-        if word.startswith("\0"):
+        if word.startswith(END):
             token = word[1:]
             return [Piece(self._token_ids[token], 0, len(token))], len(token)
+        if self._trims_words and word != word.strip():
+            pieces, _ = self._cut(word.strip())
+            skipped = len(word) - len(word.lstrip())
+            return [Piece(one.id, one.start + skipped, one.end + skipped) for one in pieces], len(word)
         lowered, back = word, None
         if self._lower and word not in self._never_lower:
             lowered = word.lower()
@@ -497,6 +506,20 @@ class BertJapaneseAdapter(TokenizerAdapter):
                 first, last = parts.in_the_original(np.array([number]), span)[0].tolist()
                 position += len(one.surface)
                 yield Word(one.surface, first, last, one.part_of_speech, one.reading)
+
+
+def windows(text: str, longest: int) -> list[str]:
+    """A text in parts of bounded length, cut behind the end of a sentence where there is one."""
+    found = []
+    start = 0
+    while start < len(text):
+        end = min(start + longest, len(text))
+        if end < len(text):
+            near = max(text.rfind(mark, end - longest // 2, end) for mark in _SENTENCE_ENDS)
+            end = near + 1 if near >= 0 else end
+        found.append(text[start:end])
+        start = end
+    return found
 
 
 def _batches(texts: Sequence[str], limit: int | None) -> Iterator[Sequence[str]]:

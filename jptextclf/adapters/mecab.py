@@ -10,7 +10,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jptextclf.adapters._bert_japanese import END, Analysis, BertJapaneseAdapter
+from jptextclf.adapters._bert_japanese import END, Analysis, BertJapaneseAdapter, windows
 from jptextclf.adapters._dictionaries import PACKAGES, Dictionary, dictionary_of, find_dictionary
 from jptextclf.errors import SetupError
 from jptextclf.messages import listing
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _LONGEST = 200_000
 """Characters that MeCab gets at a time; it crashes from about 2.4 MB on. What is longer is analysed in windows."""
 _LONGEST_REFERENCE = 600_000
-_SENTENCE_ENDS = " \n。！？!?、"
 _SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 # Where a dictionary's features say the reading, after the four levels of part of speech.
 _READING = {"ipadic": 7, "unidic_lite": 17, "unidic": 20}
@@ -40,6 +39,7 @@ class MecabAdapter(BertJapaneseAdapter):
     name: ClassVar[str] = "mecab"
     known_options: ClassVar[tuple[str, ...]] = ("dictionary", "lower_case", "normalize", "subword")
     analyser_key: ClassVar[str] = "mecab_kwargs"
+    _stops_at_zero = True
 
     def __init__(
         self, directory: Path, *, mode: Mode = "safe", options: Mapping[str, object] | None = None
@@ -110,7 +110,7 @@ class MecabAdapter(BertJapaneseAdapter):
         parsed = [
             parse(text)
             if len(text) <= longest
-            else " ".join(parse(window) for window in _windows(text, longest))
+            else " ".join(parse(window) for window in windows(text, longest))
             for text in texts
         ]
         # One string is split faster than many.
@@ -125,7 +125,7 @@ class MecabAdapter(BertJapaneseAdapter):
         place = _READING[self.dictionary.name]
         tagger = _open_tagger(self.dictionary, "")
         found = []
-        for window in _windows(text, _LONGEST):
+        for window in windows(text, _LONGEST):
             for node in tagger.parseToNodeList(window):
                 features = _fields(node.feature_raw)
                 parts = [one for one in features[:4] if one not in ("*", "")]
@@ -161,20 +161,6 @@ def _open_tagger(dictionary: Dictionary, options: str) -> Any:
         raise SetupError(
             "E072", name=dictionary.name, package=dictionary.package, path=dictionary.directory
         ) from error
-
-
-def _windows(text: str, longest: int) -> list[str]:
-    """A text in parts of bounded length, cut behind the end of a sentence where there is one."""
-    found = []
-    start = 0
-    while start < len(text):
-        end = min(start + longest, len(text))
-        if end < len(text):
-            near = max(text.rfind(mark, end - longest // 2, end) for mark in _SENTENCE_ENDS)
-            end = near + 1 if near >= 0 else end
-        found.append(text[start:end])
-        start = end
-    return found
 
 
 def _fields(features: str) -> list[str]:
