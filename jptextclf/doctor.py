@@ -20,6 +20,7 @@ import tempfile
 import threading
 import warnings
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,20 @@ _LITTLE_SPACE = 2 << 30
 """Bytes on a disk; one encoder with its working copy takes about so much."""
 _LITTLE_MEMORY = 2 << 30
 """Bytes; less does not hold a small encoder with its optimizer."""
+_IMPORT_TIMEOUT = 60.0
+"""Seconds in which another process should have imported everything."""
+_TRY_IMPORTS = """
+import importlib, sys
+for name in sys.argv[1:]:
+    print(name, flush=True)
+    try:
+        importlib.import_module(name)
+    except BaseException:
+        pass
+"""
 _BROKEN = (Exception, SystemExit)
 """What a damaged package may raise when it is imported: its own code runs."""
+_IMPORTED = ("torch", "transformers", "tokenizers", "sentencepiece", "fugashi")
 _SUDACHI = ("small", "core", "full")
 
 
@@ -235,11 +248,10 @@ def _dictionaries() -> list[Finding]:
     sudachi = {
         f"sudachidict-{size}": _dictionary_dir(f"sudachidict_{size}", "resources") for size in _SUDACHI
     }
+    there = [name for name, place in sudachi.items() if place is not None]
     # One of the sizes is enough.
-    there = {name: place for name, place in sudachi.items() if place is not None} or {
-        "sudachidict-core": None
-    }
-    found += [_dictionary(name, place, "system.dic", "sudachipy", name) for name, place in there.items()]
+    for name in there or ["sudachidict-core"]:
+        found.append(_dictionary(name, sudachi[name], "system.dic", "sudachipy", name))
     return found
 
 
@@ -481,6 +493,12 @@ def _package(name: str) -> tuple[Finding, ModuleType | None]:
     least = needed.get(name, "")
     wanted = f"'{name}>={least}'" if least else name
     version = _version(name)
+    killer, last_words = _killer()
+    if killer:
+        key = "doctor.ends_python" if killer == name else "doctor.not_tried"
+        found = text(key, version=version or "?", problem=last_words, package=killer)
+        again = text("doctor.run", command=_pip("--force-reinstall", wanted)) if killer == name else ""
+        return Finding(name, "error" if killer == name else "warning", found, again), None
     try:
         module = importlib.import_module(name)
     except _BROKEN as error:
@@ -497,6 +515,27 @@ def _package(name: str) -> tuple[Finding, ModuleType | None]:
         found = text("doctor.too_old", version=version, least=least)
         return Finding(name, "error", found, text("doctor.run", command=_pip("--upgrade", wanted))), None
     return Finding(name, "ok", version, ""), module
+
+
+@cache
+def _killer() -> tuple[str, str]:
+    """The package whose import ends Python itself, with the last thing said then; empty where none does.
+
+    Native code can do so, for instance in a working directory that was deleted; another process tries it first.
+    """
+    if "torch" in sys.modules:
+        return "", ""
+    asked = [sys.executable, "-c", _TRY_IMPORTS, *_IMPORTED]
+    try:
+        done = subprocess.run(asked, capture_output=True, timeout=_IMPORT_TIMEOUT, check=False)
+        status, out, err = done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired as error:
+        status, out, err = 1, error.stdout or b"", b"timeout"
+    if status == 0:
+        return "", ""
+    tried = out.decode("utf-8", "replace").split()
+    said = err.decode("utf-8", "replace").strip().split("\n")[-1][:200]
+    return (tried[-1], said or f"status {status}") if tried else ("", "")
 
 
 def _needed() -> dict[str, str]:
