@@ -250,8 +250,10 @@ def _dictionaries() -> list[Finding]:
     }
     there = [name for name, place in sudachi.items() if place is not None]
     # One of the sizes is enough.
-    for name in there or ["sudachidict-core"]:
-        found.append(_dictionary(name, sudachi[name], "system.dic", "sudachipy", name))
+    found += [
+        _dictionary(name, sudachi[name], "system.dic", "sudachipy", name)
+        for name in there or ["sudachidict-core"]
+    ]
     return found
 
 
