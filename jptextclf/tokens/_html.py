@@ -16,7 +16,7 @@ from jptextclf.tokens._visible import parts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jptextclf.adapters._contract import Word
+    from jptextclf.adapters import Word
     from jptextclf.tokens import Difference, ModelTour, Piece, TextTour, TokenTour
 
 _N_TEXTS = 50

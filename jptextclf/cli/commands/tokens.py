@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from jptextclf.cli._command import Command, option
-from jptextclf.cli._console import print_json, print_table, say
+from jptextclf.cli._console import Talk, print_json, print_table, say
 from jptextclf.cli._options import json_option
 from jptextclf.errors import ConfigError
 from jptextclf.messages import listing, text
@@ -55,7 +55,9 @@ def tokens(
     from jptextclf.tokens import tour
 
     names = compare or (model or "builtin",)
-    adapters = [(name, load_adapter(name, mode=mode, dictionary=dictionary)) for name in names]
+    adapters = [
+        (name, load_adapter(name, mode=mode, dictionary=dictionary, progress=Talk())) for name in names
+    ]
     found = tour(adapters, given, max_length=max_length)
     if html_path is not None:
         _write(html_path, found.to_html())
