@@ -414,10 +414,10 @@ class _HubQuestion:
     """Whether the hub answers; asked in the background, since that may take as long as all other checks."""
 
     def __init__(self) -> None:
-        asked = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+        address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
         # A name and password in the address are nobody's business.
-        self.endpoint = f"{asked.scheme}://{asked.netloc.rpartition('@')[2]}{asked.path}".rstrip("/")
-        self._can_be_asked = asked.scheme in {"http", "https"} and bool(asked.hostname)
+        self.endpoint = re.sub("//[^/]*@", "//", address).rstrip("/")
+        self._can_be_asked = _is_web_address(self.endpoint)
         self._answer: tuple[str, str] | None = None
         self._thread = threading.Thread(target=self._ask, daemon=True)
         if self._can_be_asked and not _offline():
@@ -456,6 +456,15 @@ class _HubQuestion:
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
             reason = getattr(error, "reason", error)
             self._answer = ("unreachable", _problem(reason) if isinstance(reason, Exception) else str(reason))
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        # Reading the port is what checks it.
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _offline() -> str:

@@ -242,7 +242,9 @@ def test_no_hub_is_a_warning(hub_of, endpoint):
     assert endpoint in finding.found
 
 
-@pytest.mark.parametrize("endpoint", ["file:///etc/passwd", "hub.example", "https://"])
+@pytest.mark.parametrize(
+    "endpoint", ["file:///etc/passwd", "hub.example", "https://", "http://[::1", "http://a:99999"]
+)
 def test_an_address_that_is_none_is_an_error_and_not_opened(hub_of, endpoint):
     assert hub_of(endpoint).status == "error"
 
@@ -254,6 +256,13 @@ def test_a_hub_that_keeps_silent_does_not_hold_up_the_doctor(hub_of, monkeypatch
         finding = hub_of(endpoint)
     assert finding.status == "warning"
     assert time.perf_counter() - started < 3
+
+
+def test_nothing_acts_on_the_terminal():
+    done = run(MECABRC="\x1b[31m", HF_HUB_CACHE="\u202e", LC_MESSAGES="\x1b[2J")
+    assert b"\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout.decode()
+    assert "<U+202E>" in done.stdout.decode()
 
 
 def test_offline_is_no_fault(monkeypatch):

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-_ACTING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Controls, formats (bidi, zero width), surrogates, private and unassigned code points, line separators."""
-_PLAIN_SPACES = {" ", "\u3000"}
-
 
 def code_point(character: str) -> str:
     """``"\\u202e"`` -> ``"U+202E"``"""
@@ -39,5 +35,5 @@ def visible(text: str, *, alone: bool = False) -> str:
 
 
 def _is_hidden(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category in _ACTING or (category == "Zs" and character not in _PLAIN_SPACES)
+    """Controls, formats (bidi, zero width), surrogates, private and unassigned code points, odd spaces."""
+    return not character.isprintable() and character != "\u3000"

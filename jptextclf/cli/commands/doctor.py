@@ -48,7 +48,9 @@ def _show(findings: list[Finding]) -> None:
 
 
 def _one_line(sentence: str) -> str:
-    return " ".join(sentence.split())
+    """In one line that does nothing to a terminal, whatever variables and paths hold."""
+    shown = " ".join(sentence.split())
+    return "".join(one if one.isprintable() else f"<U+{ord(one):04X}>" for one in shown)
 
 
 COMMAND = doctor

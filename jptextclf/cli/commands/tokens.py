@@ -92,9 +92,10 @@ def _write(path: Path, page: str) -> None:
     try:
         draft.write_text(page, encoding="utf-8", newline="\n")
         draft.replace(path)
-    except BaseException:
+    except OSError as error:
         draft.unlink(missing_ok=True)
-        raise
+        # The draft's name would say nothing to a person.
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _show(tour: TokenTour) -> None:
