@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from jptextclf import doctor, messages
+from jptextclf import doctor
 from jptextclf.doctor import Finding, diagnose
 
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
@@ -110,9 +110,7 @@ def test_json_has_a_version_and_all_findings():
     assert all(set(one) == {"name", "status", "found", "remedy"} for one in data["findings"])
 
 
-@pytest.mark.parametrize(
-    "error", ["ImportError", "OSError", "ModuleNotFoundError", "SystemExit", "RuntimeError"]
-)
+@pytest.mark.parametrize("error", ["ImportError", "OSError", "SystemExit"])
 def test_a_package_that_cannot_be_imported_is_an_error_with_its_command(error):
     done = run(prelude=blocking("torch", "transformers", error=error))
     out = done.stdout.decode()
@@ -128,13 +126,12 @@ def test_a_package_that_cannot_be_imported_is_an_error_with_its_command(error):
     assert "pip install --force-reinstall 'torch>=" in remedy
 
 
-@pytest.mark.parametrize("language", messages.LANGUAGES)
-def test_nothing_at_all_can_be_imported(language):
+def test_nothing_at_all_can_be_imported():
     names = (
         "torch", "transformers", "tokenizers", "numpy", "fugashi", "sentencepiece", "unidic_lite", "ipadic",
         "huggingface_hub", "datasets", "sklearn", "sudachidict_small", "sudachipy", "safetensors", "pyarrow",
     )  # fmt: skip
-    done = run(prelude=blocking(*names), JPTEXTCLF_LANG=language)
+    done = run(prelude=blocking(*names), JPTEXTCLF_LANG="ja")
     assert done.returncode == 4, done.stderr.decode()
     assert b"Traceback" not in done.stdout + done.stderr
     assert done.stderr == b""
