@@ -293,6 +293,11 @@ def test_a_very_long_text_stays_readable_and_quick():
     assert f"{len(text) - 300:,}" in page
 
 
+def test_a_text_that_is_one_long_word_stays_readable():
+    page = tour(two(), "あ" * 200_000).to_html()
+    assert len(page) < 2_000_000
+
+
 def test_real_adapters_give_tours(tiny_encoder, tiny_unigram_encoder):
     adapters = [(path.name, open_adapter(path)) for path in (tiny_encoder, tiny_unigram_encoder)]
     found = tour(adapters, [ATTACK, "朝食がとても美味しい", ""], max_length=6)

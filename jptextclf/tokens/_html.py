@@ -343,7 +343,12 @@ def _soft(key: str, **fields: object) -> str:
 
 
 def _isolated(found: str, *, alone: bool = False) -> str:
-    """A piece of foreign text: escaped, isolated, in its own language where its script tells."""
+    """A piece of foreign text: escaped, isolated, in its own language where its script tells.
+
+    It is cut where it is long: a whole text may be one word.
+    """
+    if len(found) > _N_CHARACTERS:
+        found = found[:_N_CHARACTERS] + "…"
     shown = "".join(
         f'<span class="cp">{escape(run)}</span>' if named else escape(run)
         for run, named in parts(found, alone=alone)

@@ -128,7 +128,7 @@ def _show_text(model: ModelTour, found: TextTour) -> None:
     _heading(text("tokens.h_words", n=len(words)))
     if words:
         rows = [
-            [visible(one, alone=True) for one in (word.surface, word.part_of_speech, word.reading)]
+            [_cell(one) for one in (word.surface, word.part_of_speech, word.reading)]
             + [f"{word.start}-{word.end}"]
             for word in words[:_N_WORDS]
         ]
@@ -158,10 +158,10 @@ def _piece_row(found: str, place: int, piece: Piece) -> list[str]:
     is_special = piece.kind == "special"
     return [
         str(place),
-        visible(piece.piece, alone=True),
+        _cell(piece.piece),
         str(piece.id),
         "-" if is_special else f"{piece.start}-{piece.end}",
-        "" if is_special else visible(found[piece.start : piece.end], alone=True),
+        "" if is_special else _cell(found[piece.start : piece.end]),
         remark(piece),
     ]
 
@@ -204,7 +204,7 @@ def _show_sides(tour: TokenTour, number: int) -> None:
     sides = [model.texts[number] for model in tour.models]
     pieces = [found.pieces(limit=_N_PIECES) for found in sides]
     unknown = [
-        [visible(found.text[one.start : one.end], alone=True) for one in row if one.kind == "unknown"]
+        [_cell(found.text[one.start : one.end]) for one in row if one.kind == "unknown"]
         for found, row in zip(sides, pieces, strict=True)
     ]
     rows = [
@@ -253,9 +253,14 @@ def _joined(units: Sequence[str]) -> str:
 
 
 def _shown(found: str) -> str:
+    return _cell(found, alone=not found.strip())
+
+
+def _cell(found: str, *, alone: bool = True) -> str:
+    """A part of a text for a table: the whole text may be one word."""
     from jptextclf.tokens import visible
 
-    return visible(found[:_N_CHARACTERS], alone=not found.strip()) + "…" * (len(found) > _N_CHARACTERS)
+    return visible(found[:_N_CHARACTERS], alone=alone) + "…" * (len(found) > _N_CHARACTERS)
 
 
 def _show_batch(tour: TokenTour, model: ModelTour) -> None:
