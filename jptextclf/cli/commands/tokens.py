@@ -122,7 +122,6 @@ def _show(tour: TokenTour) -> None:
 
 
 def _show_text(model: ModelTour, found: TextTour) -> None:
-    from jptextclf.tokens import visible
 
     words = found.explanation.words
     _heading(text("tokens.h_words", n=len(words)))
@@ -153,7 +152,7 @@ def _show_text(model: ModelTour, found: TextTour) -> None:
 
 
 def _piece_row(found: str, place: int, piece: Piece) -> list[str]:
-    from jptextclf.tokens import remark, visible
+    from jptextclf.tokens import remark
 
     is_special = piece.kind == "special"
     return [
