@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jptextclf.atomic import check_target
-from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
+from jptextclf.bundle import Bundle, open_bundle, run_files, write_bundle
 from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
@@ -183,7 +183,7 @@ def train(
         config = replace(config, task="multilabel")
     prepared = prepare(loaded.splits, config, progress=show)
     if dry_run:
-        return DryRun(target, prepared, preview(prepared), loaded.summary, RUN_FILES)
+        return DryRun(target, prepared, preview(prepared), loaded.summary, run_files(prepared.adapter))
     result = run(
         prepared,
         path=target,

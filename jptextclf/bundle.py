@@ -6,7 +6,8 @@ pickle in it; every file stands with its hash in ``MANIFEST.json``.
 ==========================  =============================================================================
 ``config.json``             the network, with label names
 ``model.safetensors``       its weights, float32
-``tokenizer*.json``         tokenizer files for plain transformers
+``tokenizer*``, ``vocab*``    tokenizer files for plain transformers; of the SentencePiece route also ``*.model``
+``requirements.txt``        packages that plain transformers needs for them
 ``jptextclf.json``          label schema, thresholds, maximum length, adapter, scores, settings, versions
 ``components.json``         what the model is made from: the licence record
 ``README.md``               a model card that says "not reviewed, not for distribution" in both languages
@@ -40,14 +41,14 @@ _ROLES = ("base_model", "training_data")
 RUN_FILES = (
     "config.json",
     "model.safetensors",
-    "tokenizer.json",
     "tokenizer_config.json",
+    "requirements.txt",
     _RECORD,
     _COMPONENTS,
     _README,
     _MANIFEST,
 )
-"""Every file of a run directory."""
+"""What every run directory has; its adapter adds the files of its vocabulary."""
 _FRONT_MATTER = """---
 license: other
 license_name: not-reviewed
@@ -55,6 +56,11 @@ pipeline_tag: text-classification
 library_name: transformers
 tags: [jptextclf]
 ---"""
+
+
+def run_files(adapter: TokenizerAdapter) -> tuple[str, ...]:
+    """Every file of a run directory with this tokenizer."""
+    return tuple(dict.fromkeys([*RUN_FILES, *adapter.saved_files()]))
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Bundle:
     """Pieces per text, special tokens included."""
     adapter: str
     """Registry name."""
+    adapter_options: dict[str, object]
+    """What the adapter is opened with: dictionary, lower-casing and the like."""
     components: tuple[Component, ...]
     record: dict[str, Any]
     """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
@@ -83,8 +91,10 @@ class Bundle:
             raise ValueError(f"thresholds are {self.thresholds}, expected {self.schema.n_labels} numbers")
         if not isinstance(self.max_length, int) or not 3 <= self.max_length < 2**31:
             raise ValueError(f"max_length is {self.max_length!r}, expected a whole number from 3 on")
-        if not isinstance(self.adapter, str) or not isinstance(self.record, dict):
-            raise TypeError("adapter must be a name, record an object")
+        if not isinstance(self.adapter, str) or not isinstance(self.adapter_options, dict):
+            raise TypeError("adapter must be a name with options")
+        if not isinstance(self.record, dict):
+            raise TypeError("record must be an object")
         for role in _ROLES:
             if not any(component.role == role for component in self.components):
                 raise WorkError("W012", role=role)
@@ -92,7 +102,8 @@ class Bundle:
     def load_model(self, device: str = "auto") -> tuple[Classifier, TokenizerAdapter, torch.device]:
         """The classifier on its device, and its adapter."""
         chosen = choose_device(device)
-        return load_classifier(self.path).to(chosen), open_adapter(self.path, name=self.adapter), chosen
+        adapter = open_adapter(self.path, name=self.adapter, options=self.adapter_options)
+        return load_classifier(self.path).to(chosen), adapter, chosen
 
     def to_json(self) -> dict[str, Any]:
         """What ``jptextclf.json`` holds; numbers that JSON does not have are null."""
@@ -103,7 +114,7 @@ class Bundle:
                 "labels": self.schema.to_json(),
                 "thresholds": list(self.thresholds),
                 "max_length": self.max_length,
-                "adapter": {"name": self.adapter},
+                "adapter": {"name": self.adapter, "options": self.adapter_options},
                 **self.record,
             }
         )
@@ -157,12 +168,14 @@ def open_bundle(path: Path) -> Bundle:
             raise SetupError("E061", path=path, found=record["schema_version"], known=SCHEMA_VERSION)
         schema = LabelSchema.from_json(record.pop("labels"))
         _check_labels(path, schema)
+        adapter = record.pop("adapter")
         return Bundle(
             path=path,
             schema=schema,
             thresholds=tuple(record.pop("thresholds")),
             max_length=record.pop("max_length"),
-            adapter=record.pop("adapter")["name"],
+            adapter=adapter["name"],
+            adapter_options=adapter.get("options", {}),
             components=tuple(Component.from_json(one) for one in components),
             record=record,
         )

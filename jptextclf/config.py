@@ -31,6 +31,8 @@ class TrainConfig:
 
     model: str = "builtin"
     """``builtin``, a directory, the name of an imported model, or a hub id with ``@revision``."""
+    dictionary: str | None = None
+    """For encoders with words of MeCab or Sudachi, where their files do not name it or name a wrong one."""
     task: TaskOption = "auto"
     """``auto`` reads it from the labels."""
     max_length: int = 256
@@ -154,6 +156,7 @@ def _is_device(value: Any) -> bool:
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model": (lambda value: isinstance(value, str) and bool(value.strip()), "a_name"),
+    "dictionary": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
     "task": (_one_of(TaskOption), "a_task"),
     "max_length": (_whole(3), "max_length_range"),
     "epochs": (_or_none(_whole(1, 10_000)), "whole_from_1"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jptextclf import builtin, messages
 from jptextclf.atomic import new_directory, sha256_of
-from jptextclf.cards import find_encoder_card, load_encoder_card
+from jptextclf.cards import encoder_cards, find_card_by_file, find_encoder_card, load_encoder_card
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId, fetch_snapshot
 from jptextclf.licensing.components import Component
@@ -27,10 +27,12 @@ from jptextclf.store import manifest_sha256, store_dir
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from jptextclf.cards import EncoderCard
     from jptextclf.progress import Progress
 
 Kind = Literal["builtin", "directory", "imported", "hub"]
 Origin = Literal["public", "unknown"]
+Wanted = Literal["encoder", "tokenizer"]
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -72,6 +74,8 @@ class EncoderFiles:
     """For the licence record: its tokenizer, which travels with every model that is made from it."""
     sha256: str
     """Of the manifest of the files (:func:`jptextclf.store.manifest_sha256`)."""
+    card: EncoderCard | None = None
+    """What is known about it: by its hub id, or by the hash of its vocabulary."""
     notes: tuple[str, ...] = ()
     """Sentences that the user should see."""
 
@@ -113,31 +117,48 @@ class ImportedModel:
 def resolve_encoder(model: str, *, progress: Progress | None = None) -> EncoderFiles:
     """The files of the encoder that ``--model`` names; a hub is asked only when nothing local has the name.
 
-    Looked for in this order: ``builtin``, a directory, an imported model, a hub id ``org/name[@revision]``.
+    Looked for in this order: ``builtin``, a directory, an imported model, a hub id ``org/name[@revision]`` or the
+    name of a card, which stands for its hub id.
 
     :raises ConfigError: nothing has this name (``JPT-U070``), or it is no possible hub id (``JPT-U071``)
     :raises SetupError: no such directory or no encoder in it (``JPT-E010`` to ``JPT-E016``), an imported model
         changed (``JPT-E028``), or what :func:`jptextclf.hub.fetch_snapshot` raises
     """
+    return _resolve(model, progress, wanted="encoder")
+
+
+def resolve_tokenizer(model: str, *, progress: Progress | None = None) -> EncoderFiles:
+    """The same for an encoder's tokenizer alone: weights need not be there and are not fetched, and a trained run
+    will do.
+
+    :raises ConfigError, SetupError: as :func:`resolve_encoder`
+    """
+    return _resolve(model, progress, wanted="tokenizer")
+
+
+def _resolve(model: str, progress: Progress | None, *, wanted: Wanted) -> EncoderFiles:
     model = model.strip()
     if model == builtin.CARD:
         return _builtin()
     # The functions of pathlib raise for names that are too long and for users that are not there.
     path = Path(os.path.expanduser(model))  # noqa: PTH111
     if os.path.isdir(path):  # noqa: PTH112
-        return _from_directory(path)
+        return _from_directory(path, wanted)
     if _PATH_LIKE.match(model) or os.path.exists(path):  # noqa: PTH110
         raise SetupError("E010", path=path, problem=messages.text("models.no_directory"))
-    wanted, _, revision = model.partition("@")
-    imported = _read_import(_import_dir(wanted)) if _is_name(wanted) else None
-    if imported is not None and revision in {"", imported.revision, *imported.asked}:
-        return _from_import(imported)
-    if "/" not in model:
-        known = [builtin.CARD, *(one.name for one in imported_models())]
+    name, at, revision = model.partition("@")
+    card = find_encoder_card(name)
+    # A card's name, and names that a repository once had, stand for the repository.
+    for one in dict.fromkeys([name] if card is None else [name, card.source]):
+        imported = _read_import(_import_dir(one)) if _is_name(one) else None
+        if imported is not None and revision in {"", imported.revision, *imported.asked}:
+            return _from_import(imported)
+    if card is None and "/" not in model:
+        known = [builtin.CARD, *(one.name for one in imported_models()), *(one.name for one in encoder_cards())]
         raise ConfigError(
-            "U070", name=model, known=messages.listing(known), hint=messages.did_you_mean(model, known)
+            "U070", name=model, known=messages.listing(known, 30), hint=messages.did_you_mean(model, known)
         )
-    return _from_hub(HubId.parse(model), progress)
+    return _from_hub(HubId.parse(model if card is None else f"{card.source}{at}{revision}"), progress, wanted)
 
 
 def import_model(
@@ -232,21 +253,23 @@ def _builtin() -> EncoderFiles:
             "tokenizer", sha256=manifest_sha256(_tokenizer_hashes(card.files)), bundled=True
         ),
         sha256=sha256,
+        card=card,
     )
 
 
-def _from_directory(path: Path) -> EncoderFiles:
+def _from_directory(path: Path, wanted: Wanted) -> EncoderFiles:
     # resolve() gives "." and "x/.." their names.
     name = path.resolve().name
     try:
-        if (path / _RUN_RECORD).is_file():
+        is_run = (path / _RUN_RECORD).is_file()
+        if is_run and wanted == "encoder":
             raise ConfigError("U074", path=path)
         present = sorted(one.name for one in path.iterdir() if one.is_file())
-        _check_names(present, str(path))
+        _check_names(present, str(path), wanted)
         code = [name for name in present if name.endswith(".py")]
         if code:
             raise SetupError("E013", where=path, found=messages.listing(code))
-        _check_contents(path, str(path))
+        _check_contents(path, str(path), wanted)
         return _encoder(
             path, name=name, revision=None, kind="directory", origin="unknown", files=_hashes(path)
         )
@@ -254,9 +277,28 @@ def _from_directory(path: Path) -> EncoderFiles:
         raise SetupError("E010", path=path, problem=error.strerror or str(error)) from error
 
 
+def _card_of(directory: Path, name: str, origin: Origin, files: Mapping[str, str]) -> EncoderCard | None:
+    """What is known about an encoder. Only a hub vouches for a name; a directory may be called anything.
+
+    A vocabulary is known by its hash wherever it lies, but a trained run says itself how it is to be read.
+    """
+    if origin == "public" and (card := find_encoder_card(name)) is not None:
+        return card
+    if (directory / _RUN_RECORD).is_file() or not _is_as_published(directory):
+        return None
+    found = [card for sha256 in files.values() for card in find_card_by_file(sha256)]
+    return found[0] if found else None
+
+
+def _is_as_published(directory: Path) -> bool:
+    """Whether the tokenizer is described as a hub describes it, not as :meth:`save_pretrained` of ours writes it,
+    with every quirk baked into the files."""
+    return not (directory / "tokenizer.json").is_file()
+
+
 def _from_import(imported: ImportedModel) -> EncoderFiles:
     _verify(imported)
-    _check_contents(imported.directory, imported.name)
+    _check_contents(imported.directory, imported.name, "encoder")
     return _of_import(imported)
 
 
@@ -274,14 +316,15 @@ def _of_import(imported: ImportedModel) -> EncoderFiles:
     return replace(found, name=imported.name)
 
 
-def _from_hub(hub_id: HubId, progress: Progress | None) -> EncoderFiles:
+def _from_hub(hub_id: HubId, progress: Progress | None, wanted: Wanted) -> EncoderFiles:
     def check(files: Mapping[str, int]) -> None:
-        _check_names([name for name in files if "/" not in name], str(hub_id))
+        _check_names([name for name in files if "/" not in name], str(hub_id), wanted)
 
+    patterns = FILES if wanted == "encoder" else ("config.json", *TOKENIZER_FILES, "README.md")
     snapshot = fetch_snapshot(
-        hub_id, kind="model", patterns=FILES, ignore=("*/*",), check=check, progress=progress
+        hub_id, kind="model", patterns=patterns, ignore=("*/*",), check=check, progress=progress
     )
-    _check_contents(snapshot.directory, str(hub_id))
+    _check_contents(snapshot.directory, str(hub_id), wanted)
     found = _encoder(
         snapshot.directory,
         name=hub_id.repo,
@@ -321,7 +364,8 @@ def _encoder(
         evidence=declared.evidence,
     )
     tokenizer = _tokenizer_of(component, files)
-    return EncoderFiles(directory, name, revision, kind, component, tokenizer, sha256)
+    card = _card_of(directory, name, origin, files)
+    return EncoderFiles(directory, name, revision, kind, component, tokenizer, sha256, card)
 
 
 def _tokenizer_of(base: Component, files: Mapping[str, str]) -> Component:
@@ -361,12 +405,14 @@ def _hashes(directory: Path) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in _files_of(directory)}
 
 
-def _check_names(names: Iterable[str], where: str) -> None:
-    """Whether these files can be an encoder.
+def _check_names(names: Iterable[str], where: str, wanted: Wanted) -> None:
+    """Whether these files can be an encoder, or a tokenizer.
 
     :raises SetupError: no configuration (``JPT-E010``), or no weights in safetensors (``JPT-E012``, ``JPT-E014``)
     """
     present = sorted(names)
+    if wanted == "tokenizer" and any(fnmatchcase(name, one) for name in present for one in TOKENIZER_FILES):
+        return
     if "config.json" not in present:
         raise SetupError("E010", path=where, problem=messages.text("models.no_config"))
     if any(name.endswith(".safetensors") for name in present):
@@ -377,7 +423,7 @@ def _check_names(names: Iterable[str], where: str) -> None:
     raise SetupError("E014", where=where, found=messages.listing(present))
 
 
-def _check_contents(directory: Path, where: str) -> None:
+def _check_contents(directory: Path, where: str, wanted: Wanted) -> None:
     """Whether the files are sound and cannot run code.
 
     :raises SetupError: a configuration is unreadable (``JPT-E011``), code is asked for (``JPT-E013``), the index
@@ -386,6 +432,8 @@ def _check_contents(directory: Path, where: str) -> None:
     for name in ("config.json", "tokenizer_config.json"):
         if (directory / name).exists() and "auto_map" in _read_json(directory / name, where):
             raise SetupError("E013", where=where, found=f"auto_map ({name})")
+    if wanted == "tokenizer":
+        return
     for path in directory.glob("*.safetensors.index.json"):
         weight_map = _read_json(path, where).get("weight_map")
         if not isinstance(weight_map, dict):

@@ -48,6 +48,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         model: str = "builtin",
+        dictionary: str | None = None,
         task: str = "auto",
         max_length: int = 256,
         epochs: int | None = None,
@@ -70,6 +71,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         progress: Progress | None = None,
     ) -> None:
         self.model = model
+        self.dictionary = dictionary
         self.task = task
         self.max_length = max_length
         self.epochs = epochs

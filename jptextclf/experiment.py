@@ -16,14 +16,14 @@ import numpy as np
 import torch
 
 from jptextclf import baselines
-from jptextclf.adapters import TokenizerAdapter, open_adapter
+from jptextclf.adapters import TokenizerAdapter, choose_adapter, open_adapter
 from jptextclf.bundle import Bundle
-from jptextclf.cards import find_encoder_card
 from jptextclf.data.splits import split_train
 from jptextclf.devices import peak_memory
 from jptextclf.encoders import EncoderFiles, resolve_encoder
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
+from jptextclf.guard import require_fit
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.messages import listing, text
@@ -117,9 +117,15 @@ def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: 
     encoder = resolve_encoder(config.model, progress=progress)
     for note in encoder.notes:
         progress.say(note)
-    card = find_encoder_card(encoder.component.name) if encoder.component.origin == "public" else None
-    adapter = open_adapter(encoder.directory, name=card.adapter if card and card.adapter else "huggingface")
-    classifier = build_classifier(encoder, schema, seed=config.seed)
+    choice = choose_adapter(encoder.directory, encoder.card, dictionary=config.dictionary)
+    for note in choice.notes:
+        progress.warn(note)
+    adapter = open_adapter(encoder.directory, name=choice.name, options=choice.options)
+    for finding in require_fit(encoder, adapter):
+        progress.warn(finding.found)
+    classifier = build_classifier(
+        encoder, schema, seed=config.seed, first_position=adapter.info().first_position
+    )
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
     plan = make_plan(config, n_texts=len(with_validation["train"]), width=classifier.width)
     started = time.monotonic()
@@ -232,11 +238,13 @@ def run(
         thresholds=thresholds,
         max_length=config.max_length,
         adapter=prepared.adapter.name,
+        adapter_options=prepared.adapter.info().options,
         components=(
             prepared.encoder.component,
             prepared.encoder.tokenizer_component,
+            *prepared.adapter.components(),
             *data_components,
-            *software_components(),
+            *software_components((*TRAINING_PACKAGES, *prepared.adapter.software)),
         ),
         record=_record(prepared, history, evaluations, comparison, data_record, seconds),
     )
@@ -338,7 +346,7 @@ def _record(
         "versions": {
             "python": platform.python_version(),
             "platform": platform.platform(),
-            **{package: version(package) for package in TRAINING_PACKAGES},
+            **{package: version(package) for package in (*TRAINING_PACKAGES, *prepared.adapter.software)},
             "threads": str(torch.get_num_threads()),
         },
     }

@@ -118,10 +118,13 @@ def pad(input_ids: Tensor, row_splits: Tensor, pad_id: int) -> tuple[Tensor, Ten
     return padded, mask.long()
 
 
-def build_classifier(files: EncoderFiles, schema: LabelSchema, *, seed: int) -> Classifier:
+def build_classifier(
+    files: EncoderFiles, schema: LabelSchema, *, seed: int, first_position: int | None = None
+) -> Classifier:
     """The pretrained encoder with a new head, in float32 on the CPU.
 
     :param seed: of the head's first values
+    :param first_position: position id of the first piece in pretraining, where transformers would give another one
     :raises SetupError: the weights or the configuration cannot be read (``JPT-E044``), there is no
         classifier of that architecture (``JPT-E045``), or the encoder's weights are incomplete (``JPT-E046``)
     """
@@ -143,6 +146,8 @@ def build_classifier(files: EncoderFiles, schema: LabelSchema, *, seed: int) -> 
     if lacking:
         raise SetupError("E046", path=files.directory, n=len(lacking), names=listing(lacking, 5))
     _start_from_identity(network, pooler_is_new=len(missing) > len(lacking))
+    if first_position is not None and network.config.model_type in _POSITIONS_AFTER_PADDING:
+        _shift_positions(network, first_position)
     return Classifier(network)
 
 
@@ -237,6 +242,32 @@ def _start_from_identity(network: Any, *, pooler_is_new: bool) -> None:
         ):
             nn.init.eye_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+
+def _shift_positions(network: Any, first_position: int) -> None:
+    """Move the rows of the position table to where transformers looks for them, so that plain files do right.
+
+    transformers numbers the pieces of the RoBERTa family from ``pad_token_id + 1`` on
+    (huggingface/transformers, ``create_position_ids_from_input_ids``); rinna/japanese-roberta-base was pretrained
+    with numbers from 0 on (its README). The table becomes longer by as many rows as it moves.
+    """
+    embeddings = network.base_model.embeddings
+    old = embeddings.position_embeddings
+    shift = int(network.config.pad_token_id) + 1 - first_position
+    if shift <= 0:
+        return
+    rows = old.weight.shape[0] + shift
+    moved = nn.Embedding(rows, old.weight.shape[1], padding_idx=old.padding_idx, dtype=old.weight.dtype)
+    with torch.no_grad():
+        moved.weight.zero_()
+        moved.weight[shift:] = old.weight
+    embeddings.position_embeddings = moved
+    network.config.max_position_embeddings = rows
+    for name in ("position_ids", "token_type_ids"):
+        buffer = getattr(embeddings, name, None)
+        if buffer is not None:
+            new = torch.arange(rows).expand((1, -1)) if name == "position_ids" else buffer.new_zeros((1, rows))
+            embeddings.register_buffer(name, new, persistent=False)
 
 
 def _describe_labels(config: Any, schema: LabelSchema) -> None:

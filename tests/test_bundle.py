@@ -16,6 +16,8 @@ from jptextclf.atomic import new_directory
 from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
 from jptextclf.errors import ConfigError, SetupError, WorkError
 
+FILES = (*RUN_FILES, "tokenizer.json")
+"""Of a run with a fast tokenizer."""
 TEXTS = [
     "朝食がとても美味しかったです。",
     "二度と利用しません。",
@@ -27,9 +29,9 @@ TEXTS = [
 
 
 def test_a_run_holds_exactly_the_files_it_says(trained):
-    assert sorted(path.name for path in trained.path.iterdir()) == sorted(RUN_FILES)
+    assert sorted(path.name for path in trained.path.iterdir()) == sorted(FILES)
     manifest = json.loads((trained.path / "MANIFEST.json").read_text(encoding="utf-8"))
-    assert sorted(manifest["files"]) == sorted(set(RUN_FILES) - {"MANIFEST.json"})
+    assert sorted(manifest["files"]) == sorted(set(FILES) - {"MANIFEST.json"})
 
 
 def test_nothing_in_a_run_names_this_machine_or_its_user(trained, tiny_encoder, reviews_csv):
@@ -84,7 +86,7 @@ print(json.dumps([classify(text, top_k=None) for text in json.loads(sys.argv[2])
         assert ours.labels[number] == (max(expected, key=expected.get),)
 
 
-@pytest.mark.parametrize("file", RUN_FILES)
+@pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("damage", ["cut", "flip", "delete"])
 def test_every_damaged_file_is_refused(run_copy, file, damage):
     path = run_copy / file
@@ -195,7 +197,7 @@ def write_again(trained, path, **options):
 def test_writing_twice_gives_the_same_bytes(trained, tmp_path):
     for name in ("a", "b"):
         write_again(trained, tmp_path / name / "run")
-    for file in RUN_FILES:
+    for file in FILES:
         assert (tmp_path / "a" / "run" / file).read_bytes() == (tmp_path / "b" / "run" / file).read_bytes()
 
 

@@ -247,7 +247,10 @@ class BertJapaneseAdapter(TokenizerAdapter):
             options={"lower_case": self._lower, "subword": self._subword, **self._analyser_options()},
         )
 
-    def save_pretrained(self, directory: Path, *, max_length: int) -> None:
+    def saved_files(self) -> tuple[str, ...]:
+        return ("tokenizer_config.json", "vocab.txt")
+
+    def _save_files(self, directory: Path, *, max_length: int) -> None:
         by_id = sorted(self._files.vocabulary.items(), key=lambda entry: entry[1])
         # Two lines of a vocabulary may spell the same piece; only the last one is ever used.
         lines = ["[unused]"] * (by_id[-1][1] + 1)

@@ -67,6 +67,18 @@ class TokenizerInfo:
     """Position id of the first piece that the encoder was pretrained with; None: what its architecture does."""
 
 
+@dataclass(frozen=True)
+class DictionaryFit:
+    """A dictionary, and whether a vocabulary was made with it."""
+
+    used: str
+    """Name of the dictionary that finds the words."""
+    version: str
+    """Of its package."""
+    seen: str | None
+    """The one that the vocabulary was made with; None where it does not tell."""
+
+
 class TokenizerAdapter(ABC):
     """Turn raw texts into the piece ids that one pretrained encoder was trained on.
 
@@ -85,6 +97,8 @@ class TokenizerAdapter(ABC):
 
     name: ClassVar[str]
     """The registry name, which is the module's name."""
+    software: ClassVar[tuple[str, ...]] = ()
+    """Packages, as pip names them, that find the pieces, beside those that every training uses."""
 
     @abstractmethod
     def __init__(
@@ -118,13 +132,27 @@ class TokenizerAdapter(ABC):
         """Third-party things beside the tokenizer files that decide the ids, for the licence record."""
         return []
 
+    def dictionary_fit(self) -> DictionaryFit | None:
+        """For the guard: which dictionary is used, and which one should be; None where there is none."""
+        return None
+
     def requirements(self) -> list[str]:
-        """Packages, as pip names them, that plain transformers needs beside itself for the saved files."""
+        """Packages, as pip takes them, that plain transformers needs beside itself for the saved files."""
         return []
 
-    @abstractmethod
     def save_pretrained(self, directory: Path, *, max_length: int) -> None:
-        """Write the files that plain transformers loads, quirks baked in.
+        """Write the files that plain transformers loads, quirks baked in, and ``requirements.txt`` for it.
 
         :param max_length: becomes the limit that plain transformers cuts to when asked to truncate
         """
+        self._save_files(directory, max_length=max_length)
+        lines = ["transformers>=4.57", "torch", "safetensors", *self.requirements()]
+        (directory / "requirements.txt").write_text("".join(f"{one}\n" for one in lines), encoding="utf-8")
+
+    @abstractmethod
+    def _save_files(self, directory: Path, *, max_length: int) -> None:
+        """Write the tokenizer files."""
+
+    @abstractmethod
+    def saved_files(self) -> tuple[str, ...]:
+        """The names of the tokenizer files that :meth:`save_pretrained` writes, without ``requirements.txt``."""

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from jptextclf.adapters._contract import Explanation, TokenizerAdapter, TokenizerInfo
+from jptextclf.adapters._contract import Explanation, Mode, TokenizerAdapter, TokenizerInfo
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,13 +40,18 @@ class HuggingFaceAdapter(TokenizerAdapter):
 
     name: ClassVar[str] = "huggingface"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, mode: Mode = "safe", options: Mapping[str, object] | None = None
+    ) -> None:
+        for name in options or ():
+            raise ConfigError("U085", adapter=self.name, option=name, known="-")
+        self.mode: Mode = mode
         stock = _load_stock(directory)
         self._tokenizer = stock.backend_tokenizer
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         # The tokenizers library then leaves special tokens that a text spells out to the model.
-        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.encode_special_tokens = mode == "safe"
         self._special_ids = {
             role: number
             for role in _ROLES
@@ -72,7 +77,7 @@ class HuggingFaceAdapter(TokenizerAdapter):
         encoded = self._encode_prefixes(readable, room, offsets=offsets)
         ids = [np.array(one.ids, dtype=np.int32) for one in encoded]
         spans = [np.array(one.offsets, dtype=np.int32).reshape(-1, 2) for one in encoded] if offsets else []
-        for number in self._injected(ids):
+        for number in self._injected(ids) if self.mode == "safe" else ():
             safe = self._hardened.encode(readable[number], add_special_tokens=False)
             ids[number] = self._unknown_for_special(np.array(safe.ids, dtype=np.int32))
             if offsets:
@@ -101,10 +106,12 @@ class HuggingFaceAdapter(TokenizerAdapter):
             vocabulary_size=self._tokenizer.get_vocab_size(with_added_tokens=True),
             special_ids=dict(self._special_ids),
             model_max_length=self._model_max_length,
-            options={"adapter": self.name},
         )
 
-    def save_pretrained(self, directory: Path, *, max_length: int) -> None:
+    def saved_files(self) -> tuple[str, ...]:
+        return ("tokenizer.json", "tokenizer_config.json")
+
+    def _save_files(self, directory: Path, *, max_length: int) -> None:
         (directory / "tokenizer.json").write_text(self._tokenizer.to_str(), encoding="utf-8")
         # This class name loads in transformers 4 and 5 alike; version 5's own "TokenizersBackend" does not.
         config = {
@@ -122,7 +129,7 @@ class HuggingFaceAdapter(TokenizerAdapter):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # Not part of the tokenizer's own pickle.
-        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.encode_special_tokens = self.mode == "safe"
 
     def _find_frame(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The special tokens before and after the pieces of a single text."""

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jptextclf.adapters._bert_japanese import END, Analysis, BertJapaneseAdapter, windows
+from jptextclf.adapters._contract import DictionaryFit
 from jptextclf.adapters._dictionaries import PACKAGES, Dictionary, dictionary_of, find_dictionary
 from jptextclf.errors import SetupError
 from jptextclf.messages import listing
@@ -38,6 +39,7 @@ class MecabAdapter(BertJapaneseAdapter):
 
     name: ClassVar[str] = "mecab"
     known_options: ClassVar[tuple[str, ...]] = ("dictionary", "lower_case", "normalize", "subword")
+    software: ClassVar[tuple[str, ...]] = ("fugashi",)
     analyser_key: ClassVar[str] = "mecab_kwargs"
     _stops_at_zero = True
 
@@ -88,8 +90,20 @@ class MecabAdapter(BertJapaneseAdapter):
         card = load_dictionary_card(self.dictionary.package)
         return [card.component(revision=self.dictionary.version, sha256=self.dictionary.sha256)]
 
+    def dictionary_fit(self) -> DictionaryFit | None:
+        if self._is_by_character:
+            return None
+        seen = dictionary_of(self._files.vocabulary) if self._subword == "wordpiece" else None
+        used = self.dictionary
+        # unidic and unidic_lite cut these words alike.
+        is_alike = used.name == "unidic" and seen == "unidic_lite"
+        return DictionaryFit(used.name, used.version, None if is_alike else seen)
+
     def requirements(self) -> list[str]:
-        return ["fugashi", PACKAGES[self._dictionary_name]]
+        if self._is_by_character:
+            return ["fugashi", PACKAGES[self._dictionary_name]]
+        # Another version of a dictionary may cut words differently.
+        return ["fugashi", f"{self.dictionary.package}=={self.dictionary.version}"]
 
     def _set_up(self) -> None:
         self._local = threading.local()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jptextclf.adapters._bert_japanese import END, Analysis, BertJapaneseAdapter, windows
+from jptextclf.adapters._contract import DictionaryFit
 from jptextclf.atomic import sha256_of
 from jptextclf.errors import ConfigError, SetupError
 
@@ -45,6 +46,7 @@ class SudachiAdapter(BertJapaneseAdapter):
 
     name: ClassVar[str] = "sudachi"
     known_options: ClassVar[tuple[str, ...]] = ("dictionary", "lower_case", "split_mode", "subword")
+    software: ClassVar[tuple[str, ...]] = ("sudachipy",)
     analyser_key: ClassVar[str] = "sudachi_kwargs"
 
     def __init__(
@@ -82,8 +84,13 @@ class SudachiAdapter(BertJapaneseAdapter):
         path = _directory(package) / "resources" / "system.dic"
         return [load_dictionary_card(package).component(revision=version(package), sha256=sha256_of(path))]
 
+    def dictionary_fit(self) -> DictionaryFit | None:
+        package = f"sudachidict-{self._kind}"
+        return DictionaryFit(package, version(package), None)
+
     def requirements(self) -> list[str]:
-        return ["sudachipy", f"sudachidict-{self._kind}"]
+        package = f"sudachidict-{self._kind}"
+        return ["sudachipy", f"{package}=={version(package)}"]
 
     def _set_up(self) -> None:
         self._local = threading.local()
