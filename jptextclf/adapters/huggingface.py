@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from jptextclf.adapters._contract import Explanation, Mode, TokenizerAdapter, TokenizerInfo
+from jptextclf.adapters._contract import Explanation, Mode, TokenizerAdapter, TokenizerInfo, Word
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, SetupError
 
@@ -185,12 +185,19 @@ class HuggingFaceAdapter(TokenizerAdapter):
             return ids[~np.isin(ids, self._control_ids)]
         return np.where(np.isin(ids, self._control_ids), np.int32(self._unknown_id), ids)
 
-    def _words(self, text: str) -> tuple[str, ...]:
-        normalizer, splitter = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
-        normal = normalizer.normalize_str(text) if normalizer is not None else text
-        if splitter is None:
-            return (normal,) if normal else ()
-        return tuple(word for word, _ in splitter.pre_tokenize_str(normal))
+    def _words(self, text: str) -> tuple[Word, ...]:
+        """What the tokenizer looks for pieces in, with the characters that it comes from."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        found: dict[int, list[int]] = {}
+        for number, span in zip(encoded.word_ids, encoded.offsets, strict=True):
+            if number is not None:
+                word = found.setdefault(number, [span[0], span[1]])
+                word[0], word[1] = min(word[0], span[0]), max(word[1], span[1])
+        normalizer = self._tokenizer.normalizer
+        return tuple(
+            Word(normalizer.normalize_str(text[start:end]) if normalizer else text[start:end], start, end)
+            for start, end in found.values()
+        )
 
 
 def _load_stock(directory: Path) -> Any:
