@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jptextclf.adapters._contract import Explanation, Mode, TokenizerAdapter, TokenizerInfo, Word
-from jptextclf.encodings import Encodings
+from jptextclf.adapters._framing import frame
+from jptextclf.adapters._texts import check_texts, without_surrogates
 from jptextclf.errors import ConfigError, SetupError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+    from jptextclf.encodings import Encodings
+
 # Marks that normalisation merges into the character before them; the library leaves them out of every span.
 _MARKS = re.compile("[\u0300-\u036f\u3099\u309a\uff9e\uff9f\ufe00-\ufe0f\u200d]+")
 _MARGIN = 64
@@ -73,7 +75,7 @@ class HuggingFaceAdapter(TokenizerAdapter):
         room = max_length - len(prefix) - len(suffix)
         if room < 1:
             raise ConfigError("U020", max_length=max_length, least=len(prefix) + len(suffix) + 1)
-        readable = [_readable(text, number) for number, text in enumerate(texts)]
+        readable = [without_surrogates(text) for text in check_texts(texts)]
         encoded = self._encode_prefixes(readable, room, offsets=offsets)
         ids = [np.array(one.ids, dtype=np.int32) for one in encoded]
         spans = [np.array(one.offsets, dtype=np.int32).reshape(-1, 2) for one in encoded] if offsets else []
@@ -84,8 +86,15 @@ class HuggingFaceAdapter(TokenizerAdapter):
                 spans[number] = np.array(safe.offsets, dtype=np.int32).reshape(-1, 2)
         for number, row in enumerate(spans):
             _cover_marks(readable[number], row)
-        return _ragged(
-            ids, spans, room=room, prefix=prefix, suffix=suffix, unknown=self._unknown_id, offsets=offsets
+        nothing = np.zeros(0, np.int32)
+        return frame(
+            np.concatenate([nothing, *ids]),
+            np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64),
+            np.concatenate([nothing.reshape(0, 2), *spans]) if offsets else None,
+            room=room,
+            prefix=prefix,
+            suffix=suffix,
+            unknown=self._unknown_id,
         )
 
     def explain(self, text: str) -> Explanation:
@@ -94,7 +103,7 @@ class HuggingFaceAdapter(TokenizerAdapter):
         spans = [] if row.offsets is None else row.offsets.tolist()
         return Explanation(
             text=text,
-            words=self._words(_readable(text, 0)),
+            words=self._words(without_surrogates(text)),
             pieces=tuple(self._tokenizer.id_to_token(number) for number in ids),
             ids=ids,
             mask=(1,) * len(ids),
@@ -186,18 +195,26 @@ class HuggingFaceAdapter(TokenizerAdapter):
         return np.where(np.isin(ids, self._control_ids), np.int32(self._unknown_id), ids)
 
     def _words(self, text: str) -> tuple[Word, ...]:
-        """What the tokenizer looks for pieces in, with the characters that it comes from."""
+        """What stands between the splits, as normalised, with the characters that its pieces stand for."""
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        found: dict[int, list[int]] = {}
-        for number, span in zip(encoded.word_ids, encoded.offsets, strict=True):
+        spans = np.array(encoded.offsets, dtype=np.int32).reshape(-1, 2)
+        _cover_marks(text, spans)
+        found: dict[int, tuple[int, int]] = {}
+        for number, (start, end) in zip(encoded.word_ids, spans.tolist(), strict=True):
             if number is not None:
-                word = found.setdefault(number, [span[0], span[1]])
-                word[0], word[1] = min(word[0], span[0]), max(word[1], span[1])
-        normalizer = self._tokenizer.normalizer
-        return tuple(
-            Word(normalizer.normalize_str(text[start:end]) if normalizer else text[start:end], start, end)
-            for start, end in found.values()
+                first, last = found.get(number, (start, end))
+                found[number] = min(first, start), max(last, end)
+        normalizer, splitter = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        normal = normalizer.normalize_str(text) if normalizer is not None else text
+        surfaces = (
+            [word for word, _ in splitter.pre_tokenize_str(normal)] if splitter is not None else [normal]
         )
+        if len(surfaces) != len(found):
+            # A token that is found before the splits shifts them.
+            surfaces = [text[start:end] for start, end in found.values()]
+        words = zip(surfaces, found.values(), strict=True)
+        named = (Word(surface.replace("▁", " ").strip(), start, end) for surface, (start, end) in words)
+        return tuple(word for word in named if word.surface)
 
 
 def _load_stock(directory: Path) -> Any:
@@ -215,12 +232,6 @@ def _load_stock(directory: Path) -> Any:
     return stock
 
 
-def _readable(text: object, number: int) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"texts[{number}] is {type(text).__name__}, expected str")
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def _cover_marks(text: str, spans: NDArray[np.int32]) -> None:
     """Extend the piece before a merged mark over it, in place: か + U+3099 is one piece on two characters."""
     for found in _MARKS.finditer(text):
@@ -232,33 +243,6 @@ def _cover_marks(text: str, spans: NDArray[np.int32]) -> None:
 
 def _plain(value: object) -> object:
     return value if isinstance(value, (bool, int, float, str)) or value is None else str(value)
-
-
-def _ragged(
-    ids: list[NDArray[np.int32]],
-    spans: list[NDArray[np.int32]],
-    *,
-    room: int,
-    prefix: NDArray[np.int32],
-    suffix: NDArray[np.int32],
-    unknown: int,
-    offsets: bool,
-) -> Encodings:
-    """Pieces of each text -> cut, framed with the special tokens, and laid end to end."""
-    full = np.array([len(row) for row in ids], dtype=np.int64)
-    lengths = np.minimum(full, room) + len(prefix) + len(suffix)
-    frame = [part for row in ids for part in (prefix, row[:room], suffix)]
-    nowhere = np.zeros((len(prefix), 2), np.int32), np.zeros((len(suffix), 2), np.int32)
-    frame_spans = [part for row in spans for part in (nowhere[0], row[:room], nowhere[1])]
-    return Encodings(
-        input_ids=np.concatenate(frame) if frame else np.zeros(0, np.int32),
-        row_splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        truncated=full > room,
-        unknown=np.array([np.count_nonzero(row[:room] == unknown) for row in ids], dtype=np.int32),
-        offsets=(np.concatenate(frame_spans) if frame_spans else np.zeros((0, 2), np.int32))
-        if offsets
-        else None,
-    )
 
 
 ADAPTER = HuggingFaceAdapter
