@@ -78,6 +78,120 @@ def tiny_unigram_encoder(tmp_path_factory):
     return make_tiny_encoder(tmp_path_factory.mktemp("unigram"), unigram=True)
 
 
+@pytest.fixture(scope="session")
+def tiny_mecab_encoder(tmp_path_factory):
+    """A Japanese BERT whose words come from MeCab and unidic_lite."""
+    return make_tiny_japanese_encoder(tmp_path_factory.mktemp("mecab"), MECAB)
+
+
+@pytest.fixture(scope="session")
+def tiny_character_encoder(tmp_path_factory):
+    """The same over characters."""
+    config = {**MECAB, "subword_tokenizer_type": "character"}
+    return make_tiny_japanese_encoder(tmp_path_factory.mktemp("character"), config)
+
+
+@pytest.fixture(scope="session")
+def tiny_sudachi_encoder(tmp_path_factory):
+    """A Japanese BERT whose words come from Sudachi."""
+    config = {
+        "word_tokenizer_type": "sudachi",
+        "subword_tokenizer_type": "wordpiece",
+        "sudachi_kwargs": {"sudachi_dict_type": "small", "sudachi_split_mode": "A"},
+    }
+    return make_tiny_japanese_encoder(tmp_path_factory.mktemp("sudachi"), config)
+
+
+@pytest.fixture(scope="session")
+def tiny_rinna_encoder(tmp_path_factory):
+    """A RoBERTa laid out as rinna's: a real SentencePiece model, lower-cased, [CLS] in front, positions from 0."""
+    directory = tmp_path_factory.mktemp("rinna")
+    symbols = ["--pad_id=3", "--pad_piece=[PAD]", "--control_symbols=[CLS],[SEP],[MASK]"]
+    _train_spiece(directory / "spiece.model", symbols, lower=True)
+    return _save_roberta(directory, "T5Tokenizer", "roberta", pad_id=3)
+
+
+@pytest.fixture(scope="session")
+def tiny_xlmr_encoder(tmp_path_factory):
+    """An XLM-R with a SentencePiece model and no tokenizer.json."""
+    directory = tmp_path_factory.mktemp("xlmr")
+    _train_spiece(directory / "sentencepiece.bpe.model", [], lower=False)
+    return _save_roberta(directory, "XLMRobertaTokenizer", "xlm-roberta", pad_id=1)
+
+
+MECAB = {
+    "word_tokenizer_type": "mecab",
+    "subword_tokenizer_type": "wordpiece",
+    "mecab_kwargs": {"mecab_dic": "unidic_lite"},
+}
+
+
+def make_tiny_japanese_encoder(directory, config, *, pieces=()):
+    """A BERT of 2 layers with random weights over single characters, and the files of a BertJapaneseTokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = dict.fromkeys([*special, *_characters(), *(f"##{one}" for one in _characters()), *pieces])
+    (directory / "vocab.txt").write_text("".join(f"{one}\n" for one in vocabulary), encoding="utf-8")
+    config = {"tokenizer_class": "BertJapaneseTokenizer", "do_lower_case": False, "model_max_length": 128, **config}
+    (directory / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    torch.manual_seed(0)
+    network = BertModel(
+        BertConfig(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            max_position_embeddings=128, vocab_size=len(vocabulary), pad_token_id=0,
+        )
+    )  # fmt: skip
+    network.save_pretrained(directory)
+    return directory
+
+
+def _train_spiece(path, options, *, lower):
+    """A Unigram model of a few hundred pieces, trained on the reviews."""
+    import sentencepiece
+
+    texts = [text for text, _ in REVIEWS] + [" ".join(_characters()), "ABC xyz 株式会社 ガギ"]
+    corpus = path.with_name("corpus.txt")
+    corpus.write_text("\n".join(one.lower() if lower else one for one in texts * 3) + "\n", encoding="utf-8")
+    sentencepiece.set_min_log_level(2)
+    sentencepiece.SentencePieceTrainer.Train(
+        " ".join(
+            [
+                f"--input={corpus}", f"--model_prefix={path.with_suffix('')}", "--vocab_size=400", "--hard_vocab_limit=false",
+                "--character_coverage=1.0", "--num_threads=1", *options,
+            ]
+        )
+    )  # fmt: skip
+    corpus.unlink()
+    path.with_suffix(".vocab").unlink()
+
+
+def _save_roberta(directory, tokenizer_class, model_type, *, pad_id):
+    import sentencepiece
+    import torch
+    from transformers import RobertaConfig, RobertaModel, XLMRobertaConfig, XLMRobertaModel
+
+    (model,) = directory.glob("*.model")
+    size = sentencepiece.SentencePieceProcessor(model_file=str(model)).get_piece_size()
+    config_class, model_class = {
+        "roberta": (RobertaConfig, RobertaModel),
+        "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel),
+    }[model_type]
+    torch.manual_seed(0)
+    network = model_class(
+        config_class(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            max_position_embeddings=130, vocab_size=size + 2 * (model_type == "xlm-roberta"), pad_token_id=pad_id,
+        )
+    )  # fmt: skip
+    network.save_pretrained(directory)
+    path = directory / "config.json"
+    config = {**json.loads(path.read_text(encoding="utf-8")), "tokenizer_class": tokenizer_class}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return directory
+
+
 def make_tiny_encoder(directory, *, unigram=False, architecture="bert", width=32, seed=0):
     """Write an encoder with random weights as the Hub lays it out; returns its directory."""
     import torch

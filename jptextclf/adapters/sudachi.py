@@ -109,7 +109,7 @@ class SudachiAdapter(BertJapaneseAdapter):
             package = f"sudachidict-{self._kind}"
             _directory(package)
             split_mode = {"A": SplitMode.A, "B": SplitMode.B, "C": SplitMode.C}[self._split_mode]
-            self._local.tokenizer = Dictionary(dict=self._kind).create(split_mode)
+            self._local.tokenizer = Dictionary(dict=self._kind).tokenizer(split_mode)
         return self._local.tokenizer
 
     def _words_of(self, texts: Sequence[str]) -> list[str]:
