@@ -57,8 +57,10 @@ _LONGEST_PROOF = 1 << 20
 """Characters that are read in search of a boundary at most, once there are pieces enough."""
 _REACH = 64
 """Characters at the end of a beginning whose normalisation may depend on what follows."""
-_BATCH_TEXTS = 1024
+_BATCH_TEXTS = 4096
 _BATCH_CHARACTERS = 1 << 18
+_ARRAY_LENGTH = 200
+"""Characters from which on an array for each text is quicker than a list."""
 # The only character whose lower case is two.
 _LONGER_IN_LOWER_CASE = "\u0130"
 
@@ -249,10 +251,7 @@ class SentencePieceAdapter(TokenizerAdapter):
             ready = [beginning]
             lengths = np.array([len(ids)], dtype=np.int64)
         else:
-            # One thread: the library would start as many as there are processors at every call.
-            rows = self._processor.encode(ready, num_threads=1)
-            lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-            ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(lengths.sum()))
+            lengths, ids = self._rows_of(ready)
         splits = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=splits[1:])
         spans = self._spans(texts, ready, ids, splits) if offsets else None
@@ -265,6 +264,17 @@ class SentencePieceAdapter(TokenizerAdapter):
             suffix=self._suffix,
             unknown=self._unknown,
         )
+
+    def _rows_of(self, ready: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """How many pieces each text has, and their ids end to end."""
+        # One thread: the library would start as many as there are processors at every call.
+        if sum(map(len, ready)) > _ARRAY_LENGTH * len(ready):
+            arrays = self._processor.encode(ready, num_threads=1, return_type="numpy")
+            lengths = np.fromiter(map(len, arrays), dtype=np.int64, count=len(arrays))
+            return lengths, np.concatenate(arrays)
+        rows = self._processor.encode(ready, num_threads=1)
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        return lengths, np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(lengths.sum()))
 
     def _prepared(self, texts: list[str]) -> list[str]:
         """The texts as the library gets them. Only lower-casing may change a length, and of one character only."""
@@ -503,20 +513,19 @@ def _sequence(name: str) -> dict[str, object]:
 
 def _batches(texts: list[str], limit: int | None) -> Iterator[list[str]]:
     """The texts in order, in groups of bounded size; one longer than ``limit`` is alone."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        is_long = limit is not None and len(text) >= limit
-        if batch and (is_long or len(batch) == _BATCH_TEXTS or size + len(text) > _BATCH_CHARACTERS):
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text)
-        if is_long:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    alone = set(np.flatnonzero(sizes > limit).tolist()) if limit is not None else set()
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(texts):
+        before = ends[start] - sizes[start]
+        within = int(np.searchsorted(ends, before + _BATCH_CHARACTERS, side="right"))
+        end = min(max(within, start + 1), start + _BATCH_TEXTS)
+        if alone:
+            stops = [number for number in range(start, end) if number in alone]
+            end = start + 1 if start in alone else min([end, *stops])
+        yield texts[start:end]
+        start = end
 
 
 def _before_lower_case(text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]:
