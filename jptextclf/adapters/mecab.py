@@ -119,18 +119,24 @@ class MecabAdapter(BertJapaneseAdapter):
         return self._local.words
 
     def _words_of(self, texts: Sequence[str]) -> list[str]:
-        parse: Callable[[str], str] = self._tagger().parse
         longest = _LONGEST if self.mode == "safe" else _LONGEST_REFERENCE
+        if self._subword == "character":
+            # fugashi strips what parse() returns, and a carriage return at the end is a piece here.
+            nodes = self._tagger().parseToNodeList
+            return [
+                word
+                for text in texts
+                for word in (*(node.surface for one in windows(text, longest) for node in nodes(one)), END)
+            ]
+        parse: Callable[[str], str] = self._tagger().parse
         parsed = [
             parse(text)
             if len(text) <= longest
             else " ".join(parse(window) for window in windows(text, longest))
             for text in texts
         ]
-        # One string is split faster than many.
-        joined = f" {END} ".join([*parsed, ""])
-        # WordPiece ends a word at any white space; characters keep what is odd among it.
-        return joined.split() if self._subword == "wordpiece" else [one for one in joined.split(" ") if one]
+        # One string is split faster than many; WordPiece ends a word at any white space.
+        return f" {END} ".join([*parsed, ""]).split()
 
     def _dropped(self) -> str:
         return " \t\n\v" if self._subword == "character" else _SPACE
