@@ -145,8 +145,9 @@ class SentencePieceAdapter(TokenizerAdapter):
         """
         :raises SetupError: the model is not a Unigram model (``JPT-E066``)
 
-        In plain transformers these texts get other ids than here: a capital sigma at the end of a word; and runs of
-        one character or other exact ties, where the two libraries round differently.
+        In plain transformers these texts get other ids than here: runs of one character and other exact ties, where
+        the two libraries round differently; a combining mark on a character that normalisation changes (ａ + U+0301
+        loses the mark); a capital sigma whose neighbours are not letters; user-defined pieces that are not special.
         """
         if self._model.model_type != UNIGRAM:
             raise SetupError("E066", path=self._directory)
