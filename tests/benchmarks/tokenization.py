@@ -15,6 +15,7 @@ import random
 import statistics
 import sys
 import time
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ from jptextclf.adapters import ADAPTERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TOHOKU = SHARED / "tokenizers" / "tohoku-bert-base-japanese-v3"
 RINNA = SHARED / "tokenizers" / "rinna-japanese-roberta-base"
 DOCUMENT = 1200
 """Characters that a document has at least."""
@@ -44,6 +46,8 @@ class Route(NamedTuple):
     stock: Callable[[], Callable[[list[str]], Any]]
     ours: Callable[[], Callable[[list[str], bool], Any]]
     texts: Callable[[], list[str]]
+    bare: Callable[[], Callable[[list[str]], Any]] | None = None
+    """The analyser alone, which nothing that uses it can beat."""
 
 
 def sentences() -> list[str]:
@@ -103,6 +107,62 @@ def need(directory: Path, packages: tuple[str, ...]) -> None:
             raise MissingError(f"{package} is not installed")
 
 
+def full_width(texts: list[str]) -> list[str]:
+    """The same texts as old terminals wrote them: ``"ABC" -> "ＡＢＣ"``."""
+    return [text.translate({point: point + 0xFEE0 for point in range(0x21, 0x7F)}) for text in texts]
+
+
+def half_width(texts: list[str]) -> list[str]:
+    """The same texts with half-width kana: ``"パン" -> "ﾊﾟﾝ"``."""
+    kana = {unicodedata.normalize("NFKC", chr(point)): chr(point) for point in range(0xFF66, 0xFF9E)}
+    for point in range(0xFF66, 0xFF9E):
+        for mark in "ﾞﾟ":
+            whole = unicodedata.normalize("NFKC", chr(point) + mark)
+            if len(whole) == 1:
+                kana[whole] = chr(point) + mark
+    table = str.maketrans(kana)
+    return [text.translate(table) for text in texts]
+
+
+def bare_mecab() -> Callable[[list[str]], Any]:
+    """fugashi's parse of each text, words with spaces between them."""
+    need(TOHOKU, ("fugashi", "unidic_lite"))
+    import fugashi
+    import unidic_lite
+
+    parse = fugashi.GenericTagger(f'-d "{unidic_lite.DICDIR}" -r "{unidic_lite.DICDIR}/mecabrc" -Owakati').parse
+    return lambda texts: [parse(text) for text in texts]
+
+
+def _mecab(name: str, texts: Callable[[], list[str]]) -> Route:
+    packages = ("fugashi", "unidic_lite")
+    return Route(
+        name,
+        lambda: stock_of(TOHOKU, needs=packages),
+        lambda: ours_of("mecab", TOHOKU, needs=packages),
+        texts,
+        bare_mecab,
+    )
+
+
+def _character(name: str, texts: Callable[[], list[str]]) -> Route:
+    packages = ("fugashi", "unidic_lite")
+
+    def stock() -> Callable[[list[str]], Any]:
+        need(TOHOKU, packages)
+        from transformers import BertJapaneseTokenizer
+
+        tokenizer = BertJapaneseTokenizer.from_pretrained(str(TOHOKU), subword_tokenizer_type="character")
+        return lambda texts: tokenizer(texts, truncation=True, max_length=10**6)
+
+    def ours() -> Callable[[list[str], bool], Any]:
+        need(TOHOKU, packages)
+        adapter = ADAPTERS.get("mecab")(TOHOKU, options={"subword": "character"})
+        return lambda texts, offsets: adapter.encode(texts, max_length=10**6, offsets=offsets)
+
+    return Route(name, stock, ours, texts)
+
+
 def _sentencepiece(name: str, texts: Callable[[], list[str]]) -> Route:
     return Route(
         name,
@@ -113,19 +173,30 @@ def _sentencepiece(name: str, texts: Callable[[], list[str]]) -> Route:
 
 
 ROUTES = [
+    _mecab("mecab-sentences", lambda: sentences()[:4000]),
+    _mecab("mecab-sentences-full", lambda: full_width(sentences()[:4000])),
+    _mecab("mecab-sentences-half", lambda: half_width(sentences()[:4000])),
+    _mecab("mecab-documents", lambda: documents()[:80]),
+    _mecab("mecab-documents-full", lambda: full_width(documents()[:80])),
+    _mecab("mecab-documents-half", lambda: half_width(documents()[:80])),
+    _character("mecab-character-sentences", lambda: sentences()[:4000]),
+    _character("mecab-character-documents", lambda: documents()[:80]),
     _sentencepiece("sentencepiece-sentences", sentences),
     _sentencepiece("sentencepiece-documents", documents),
 ]
 
 
 def measure(route: Route, rounds: int) -> dict[str, float]:
-    """Median CPU seconds of one pass over the texts: ``stock``, ``ids``, ``offsets``."""
+    """Median CPU seconds of one pass over the texts: ``stock``, ``ids``, ``offsets``, and ``bare`` where there is one."""
     texts, stock, ours = route.texts(), route.stock(), route.ours()
     passes: dict[str, Callable[[], Any]] = {
         "stock": lambda: stock(texts),
         "ids": lambda: ours(texts, False),
         "offsets": lambda: ours(texts, True),
     }
+    if route.bare is not None:
+        bare = route.bare()
+        passes["bare"] = lambda: bare(texts)
     taken: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(rounds + 1):
         for name, run in passes.items():
@@ -142,7 +213,7 @@ def main() -> None:
     parser.add_argument("--route", help="only the routes whose name begins like this")
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
-    print(f"{'route':<26} {'stock':>10} {'ids':>10} {'offsets':>10} {'ids x':>7} {'offsets x':>10}")
+    print(f"{'route':<26} {'stock':>10} {'ids':>10} {'offsets':>10} {'ids x':>7} {'offsets x':>10} {'of bare':>8}")
     for route in ROUTES:
         if arguments.route and not route.name.startswith(arguments.route):
             continue
@@ -153,7 +224,8 @@ def main() -> None:
             continue
         milliseconds = [f"{1000 * found[name]:>7.1f} ms" for name in ("stock", "ids", "offsets")]
         ratios = [found["stock"] / found[name] for name in ("ids", "offsets")]
-        print(f"{route.name:<26} {' '.join(milliseconds)} {ratios[0]:>6.1f}x {ratios[1]:>9.1f}x")
+        of_bare = f"{found['bare'] / found['ids']:>8.2f}" if "bare" in found else ""
+        print(f"{route.name:<26} {' '.join(milliseconds)} {ratios[0]:>6.1f}x {ratios[1]:>9.1f}x {of_bare}")
 
 
 if __name__ == "__main__":
