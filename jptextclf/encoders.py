@@ -154,7 +154,11 @@ def _resolve(model: str, progress: Progress | None, *, wanted: Wanted) -> Encode
         if imported is not None and revision in {"", imported.revision, *imported.asked}:
             return _from_import(imported)
     if card is None and "/" not in model:
-        known = [builtin.CARD, *(one.name for one in imported_models()), *(one.name for one in encoder_cards())]
+        known = [
+            builtin.CARD,
+            *(one.name for one in imported_models()),
+            *(one.name for one in encoder_cards()),
+        ]
         raise ConfigError(
             "U070", name=model, known=messages.listing(known, 30), hint=messages.did_you_mean(model, known)
         )
@@ -292,7 +296,8 @@ def _card_of(directory: Path, name: str, origin: Origin, files: Mapping[str, str
 
 def _is_as_published(directory: Path) -> bool:
     """Whether the tokenizer is described as a hub describes it, not as :meth:`save_pretrained` of ours writes it,
-    with every quirk baked into the files."""
+    with every quirk baked into the files.
+    """
     return not (directory / "tokenizer.json").is_file()
 
 

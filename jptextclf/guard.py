@@ -50,7 +50,8 @@ def check_model(model: str, *, dictionary: str | None = None) -> list[Finding]:
         adapter = open_adapter(files.directory, name=choice.name, options=choice.options)
     except JptextclfError as error:
         return [Finding("model", "error", f"{error.code} {error.message}", error.hint)]
-    return [Finding("model", "ok", text("guard.opened", path=files.directory, adapter=adapter.name), "")] + [
+    return [
+        Finding("model", "ok", text("guard.opened", path=files.directory, adapter=adapter.name), ""),
         *(Finding("tokenizer", "warning", note, "") for note in choice.notes),
         *check_tokenizer(files, adapter),
     ]

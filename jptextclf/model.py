@@ -266,7 +266,9 @@ def _shift_positions(network: Any, first_position: int) -> None:
     for name in ("position_ids", "token_type_ids"):
         buffer = getattr(embeddings, name, None)
         if buffer is not None:
-            new = torch.arange(rows).expand((1, -1)) if name == "position_ids" else buffer.new_zeros((1, rows))
+            new = (
+                torch.arange(rows).expand((1, -1)) if name == "position_ids" else buffer.new_zeros((1, rows))
+            )
             embeddings.register_buffer(name, new, persistent=False)
 
 

@@ -1,5 +1,6 @@
 """The MeCab route against BertJapaneseTokenizer: exact in reference mode, and safe where the stock one is not."""
 
+import itertools
 import json
 import os
 import random
@@ -64,7 +65,9 @@ def ids(adapter, texts, max_length=10**9):
 
 def check_equal(directory, texts, name="mecab", options=None):
     adapter = open_adapter(directory, name=name, mode="reference", options=options)
-    for text, ours, theirs in zip(texts, ids(adapter, texts), stock_of(directory)(texts)["input_ids"], strict=True):
+    for text, ours, theirs in zip(
+        texts, ids(adapter, texts), stock_of(directory)(texts)["input_ids"], strict=True
+    ):
         assert ours == theirs, repr(text[:200])
 
 
@@ -97,7 +100,9 @@ def test_nasty_texts_are_equal_with_every_option(v3, golden, tmp_path, dictionar
     directory = files_with(v3, tmp_path, subword_tokenizer_type=subword, do_lower_case=lower,
                            mecab_kwargs={"mecab_dic": dictionary})  # fmt: skip
     texts = [case["text"] for case in golden if case["hf_ids"] is not None]
-    check_equal(directory, [*texts, "ΑΣ ΣΑΣ。İstanbul ẞ", "[UNK]ABC[SEP]xyz"], options={"dictionary": dictionary})
+    check_equal(
+        directory, [*texts, "ΑΣ ΣΑΣ。İstanbul ẞ", "[UNK]ABC[SEP]xyz"], options={"dictionary": dictionary}
+    )
 
 
 @pytest.mark.parametrize("dictionary", DICTIONARIES)
@@ -117,7 +122,9 @@ def test_all_reviews_and_long_documents_are_equal(v3, hotel_reviews, tmp_path, d
 
 
 def assigned(step=1):
-    points = [point for point in range(0x110000) if unicodedata.category(chr(point)) not in ("Cn", "Cs", "Co")]
+    points = [
+        point for point in range(0x110000) if unicodedata.category(chr(point)) not in ("Cn", "Cs", "Co")
+    ]
     return [chr(point) for point in points[::step]]
 
 
@@ -133,14 +140,18 @@ def test_a_sample_of_code_points_with_marks_is_equal(v3, tmp_path, dictionary):
 @pytest.mark.parametrize("dictionary", DICTIONARIES)
 @pytest.mark.parametrize("subword", ["wordpiece", "character"])
 def test_every_assigned_code_point_is_equal_alone_and_with_marks(v3, tmp_path, dictionary, subword):
-    directory = files_with(v3, tmp_path, subword_tokenizer_type=subword, mecab_kwargs={"mecab_dic": dictionary})
+    directory = files_with(
+        v3, tmp_path, subword_tokenizer_type=subword, mecab_kwargs={"mecab_dic": dictionary}
+    )
     for mark in ("", *MARKS):
         check_equal(directory, [f"{char}{mark}" for char in assigned()], options={"dictionary": dictionary})
 
 
 CHARACTERS = st.one_of(
     st.characters(exclude_categories=["Cs"]),
-    st.sampled_from("朝食がとても美味しいです。ﾊﾟｶﾞ㍿①Ａａ１ \t\n\u3000\0\r\x0b\x0c\x1c\x85\u2028か゛ﾞ\u3099\u0301Σİ[]SEPMAK#@"),
+    st.sampled_from(
+        "朝食がとても美味しいです。ﾊﾟｶﾞ㍿①Ａａ１ \t\n\u3000\0\r\x0b\x0c\x1c\x85\u2028か゛ﾞ\u3099\u0301Σİ[]SEPMAK#@"
+    ),
     st.sampled_from(["[SEP]", "[MASK]", "[UNK]", "##です", "株式会社", "😀", "👨‍👩‍👧"]),
 )
 TEXTS = st.lists(st.lists(CHARACTERS, max_size=30).map("".join), min_size=1, max_size=5)
@@ -170,7 +181,16 @@ ADDED = {
 
 @pytest.mark.parametrize(
     "text",
-    ["露天風呂が良い", "広い露天風呂 露天風呂", "x @user y", "x@user", "@users", "a  <url>  b", "<url><url>", "[SEP]露天風呂[SEP]"],
+    [
+        "露天風呂が良い",
+        "広い露天風呂 露天風呂",
+        "x @user y",
+        "x@user",
+        "@users",
+        "a  <url>  b",
+        "<url><url>",
+        "[SEP]露天風呂[SEP]",
+    ],
 )
 def test_added_tokens_are_equal(both, text):
     adapter, stock = both
@@ -241,13 +261,17 @@ def test_pieces_spell_the_normalised_text_that_their_offsets_name(v3, hotel_revi
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.text(st.one_of(st.sampled_from("かｶﾞﾟ\u3099\u309a㍿ﷺ가ᅡᆨé\u0301\u0f73"), st.characters())), max_size=4))
+@given(
+    st.lists(
+        st.text(st.one_of(st.sampled_from("かｶﾞﾟ\u3099\u309a㍿ﷺ가ᅡᆨé\u0301\u0f73"), st.characters())), max_size=4
+    )
+)
 def test_alignment_gives_the_normal_form_chunk_by_chunk(texts):
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
     for text, found in zip(texts, align_nfkc(texts), strict=True):
         assert found.text == unicodedata.normalize("NFKC", text)
         cuts = sorted({*found.starts.tolist(), len(text)}) if text else [0]
-        chunks = [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+        chunks = [text[start:end] for start, end in itertools.pairwise(cuts)]
         assert "".join(unicodedata.normalize("NFKC", chunk) for chunk in chunks) == found.text
 
 
@@ -384,7 +408,12 @@ print(adapter.dictionary.directory, adapter.encode(["朝食"], max_length=9).inp
 def run(program, **variables):
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "JPTEXTCLF_LANG": "en", **variables}
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", timeout=300, env=environment
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        env=environment,
     )
 
 

@@ -6,17 +6,24 @@ knows how a text becomes ids.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jptextclf.adapters._choice import AdapterChoice, choose_adapter
-from jptextclf.adapters._contract import DictionaryFit, Explanation, Mode, TokenizerAdapter, TokenizerInfo, Word
+from jptextclf.adapters._contract import (
+    DictionaryFit,
+    Explanation,
+    Mode,
+    TokenizerAdapter,
+    TokenizerInfo,
+    Word,
+)
 from jptextclf.encoders import resolve_tokenizer
 from jptextclf.errors import ConfigError
 from jptextclf.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from jptextclf.progress import Progress
 
@@ -76,6 +83,5 @@ def open_adapter(
     :raises SetupError: the files are missing or damaged, or want another adapter (``JPT-E040`` … ``JPT-E042``)
     """
     if mode not in ("safe", "reference"):
-
         raise ConfigError("U079", found=mode)
     return ADAPTERS.get(name)(directory, mode=mode, options=options)

@@ -72,9 +72,13 @@ def align_nfkc(texts: Sequence[str]) -> list[Aligned]:
     owner = np.repeat(np.arange(len(texts)), lengths)[chunk_starts]
     first = np.repeat(chunk_starts - text_starts[owner], n_out).astype(np.int32)
     last = np.repeat(chunk_ends - text_starts[owner], n_out).astype(np.int32)
-    splits = np.concatenate([[0], np.cumsum(np.bincount(owner, weights=n_out, minlength=len(texts)))]).astype(int)
+    splits = np.concatenate([[0], np.cumsum(np.bincount(owner, weights=n_out, minlength=len(texts)))]).astype(
+        int
+    )
     return [
-        Aligned(nfkc(text), first[splits[number] : splits[number + 1]], last[splits[number] : splits[number + 1]])
+        Aligned(
+            nfkc(text), first[splits[number] : splits[number + 1]], last[splits[number] : splits[number + 1]]
+        )
         for number, text in enumerate(texts)
     ]
 

@@ -107,7 +107,9 @@ class _Parts:
             plain = np.arange(int(lengths.max()) + 1, dtype=np.int32)
             ways = [self.back.get(number) for number in range(len(lengths))]
             starts = [plain[:n] if way is None else way.starts for n, way in zip(lengths, ways, strict=True)]
-            ends = [plain[1 : n + 1] if way is None else way.ends for n, way in zip(lengths, ways, strict=True)]
+            ends = [
+                plain[1 : n + 1] if way is None else way.ends for n, way in zip(lengths, ways, strict=True)
+            ]
             spans = np.stack(
                 [np.concatenate(starts)[bases + spans[:, 0]], np.concatenate(ends)[bases + spans[:, 1] - 1]],
                 axis=1,

@@ -49,9 +49,7 @@ def choose_adapter(
         choice = _from_card(directory, card)
     elif (directory / _RUN_RECORD).is_file():
         recorded = _read(directory, _RUN_RECORD).get("adapter") or {}
-        choice = AdapterChoice(
-            str(recorded.get("name", "huggingface")), dict(recorded.get("options") or {})
-        )
+        choice = AdapterChoice(str(recorded.get("name", "huggingface")), dict(recorded.get("options") or {}))
     else:
         choice = _from_files(directory)
     if dictionary is None:

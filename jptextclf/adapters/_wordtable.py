@@ -73,13 +73,15 @@ class WordTable(dict[str, int]):
 
     def ids(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
         """The ids alone. *Shape:* ``(pieces,)``"""
-        return self._pieces[self._places(numbers), 0]
+        ids: NDArray[np.int32] = self._pieces[self._places(numbers), 0]
+        return ids
 
     def _places(self, numbers: NDArray[np.int32]) -> NDArray[np.int64]:
         rows = self._words[numbers]
         counts = rows[:, 1].astype(np.int64)
         before = np.cumsum(counts) - counts
-        return np.arange(int(counts.sum())) + np.repeat(rows[:, 0] - before, counts)
+        places: NDArray[np.int64] = np.arange(int(counts.sum())) + np.repeat(rows[:, 0] - before, counts)
+        return places
 
 
 def _grown(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:

@@ -110,10 +110,12 @@ class MecabAdapter(BertJapaneseAdapter):
         super()._set_up()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__getstate__().items() if key not in ("_local", "dictionary")}
+        return {
+            key: value for key, value in super().__getstate__().items() if key not in ("_local", "dictionary")
+        }
 
     def _tagger(self) -> Any:
-        """This thread's own tagger that gives words with spaces between them; the dictionary's memory is shared."""
+        """The tagger of this thread, which gives words with spaces between them; the dictionary's memory is shared."""
         if not hasattr(self._local, "words"):
             self._local.words = _open_tagger(self.dictionary, "-Owakati")
         return self._local.words

@@ -100,7 +100,7 @@ class SudachiAdapter(BertJapaneseAdapter):
         return {key: value for key, value in super().__getstate__().items() if key != "_local"}
 
     def _tokenizer(self) -> Any:
-        """This thread's own tokenizer."""
+        """The tokenizer of this thread."""
         if not hasattr(self._local, "tokenizer"):
             try:
                 from sudachipy import Dictionary, SplitMode

@@ -76,12 +76,22 @@ def settings_options(function: F) -> F:
         ("--metric", ["accuracy", "macro_f1", "micro_f1", "weighted_f1", "subset_accuracy"], "macro_f1"),
         ("--precision", ["auto", "float32", "bfloat16"], "auto"),
     ]
-    added = [option("--model", show_default="builtin"), option("--dictionary"), option("--device", show_default="auto")]
+    added = [
+        option("--model", show_default="builtin"),
+        option("--dictionary"),
+        option("--device", show_default="auto"),
+    ]
     added += [option(name, type=kind, show_default=default) for name, kind, default in numbers]
     added += [
         option(name, type=click.Choice(known), show_default=default) for name, known, default in choices
     ]
-    given = ["--model", "--dictionary", "--device", *(name for name, *_ in numbers), *(name for name, *_ in choices)]
+    given = [
+        "--model",
+        "--dictionary",
+        "--device",
+        *(name for name, *_ in numbers),
+        *(name for name, *_ in choices),
+    ]
     names = [name.removeprefix("--").replace("-", "_") for name in given]
 
     @wraps(function)
