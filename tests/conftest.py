@@ -134,7 +134,12 @@ def make_tiny_japanese_encoder(directory, config, *, pieces=()):
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = dict.fromkeys([*special, *_characters(), *(f"##{one}" for one in _characters()), *pieces])
     (directory / "vocab.txt").write_text("".join(f"{one}\n" for one in vocabulary), encoding="utf-8")
-    config = {"tokenizer_class": "BertJapaneseTokenizer", "do_lower_case": False, "model_max_length": 128, **config}
+    config = {
+        "tokenizer_class": "BertJapaneseTokenizer",
+        "do_lower_case": False,
+        "model_max_length": 128,
+        **config,
+    }
     (directory / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     torch.manual_seed(0)
     network = BertModel(

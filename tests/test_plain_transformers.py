@@ -16,7 +16,15 @@ ROUTES = {
     "tiny_rinna_encoder": "sentencepiece",
     "tiny_xlmr_encoder": "sentencepiece",
 }
-TEXTS = ["朝食がとても美味しかったです。", "ﾊﾟﾝ屋の㍿ ＡＢＣ 123", "部屋が汚くて残念でした。", "か\u3099", "静かな　宿", "Hello World", ""]
+TEXTS = [
+    "朝食がとても美味しかったです。",
+    "ﾊﾟﾝ屋の㍿ ＡＢＣ 123",
+    "部屋が汚くて残念でした。",
+    "か\u3099",
+    "静かな　宿",
+    "Hello World",
+    "",
+]
 PROGRAM = """
 import json, sys
 {before}
@@ -120,7 +128,9 @@ def test_positions_are_baked_into_the_weights(tiny_rinna_encoder):
     from jptextclf.model import build_classifier, max_positions
 
     schema = LabelSchema.infer([("良い",), ("悪い",)], "auto")
-    classifier = build_classifier(resolve_encoder(str(tiny_rinna_encoder)), schema, seed=0, first_position=0).eval()
+    classifier = build_classifier(
+        resolve_encoder(str(tiny_rinna_encoder)), schema, seed=0, first_position=0
+    ).eval()
     original = RobertaModel.from_pretrained(tiny_rinna_encoder).eval()
     ids = torch.tensor([[4, 9, 12, 15, 20, 2]])
     with torch.no_grad():

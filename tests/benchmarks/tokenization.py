@@ -130,7 +130,9 @@ def bare_mecab() -> Callable[[list[str]], Any]:
     import fugashi
     import unidic_lite
 
-    parse = fugashi.GenericTagger(f'-d "{unidic_lite.DICDIR}" -r "{unidic_lite.DICDIR}/mecabrc" -Owakati').parse
+    parse = fugashi.GenericTagger(
+        f'-d "{unidic_lite.DICDIR}" -r "{unidic_lite.DICDIR}/mecabrc" -Owakati'
+    ).parse
     return lambda texts: [parse(text) for text in texts]
 
 
@@ -213,7 +215,9 @@ def main() -> None:
     parser.add_argument("--route", help="only the routes whose name begins like this")
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
-    print(f"{'route':<26} {'stock':>10} {'ids':>10} {'offsets':>10} {'ids x':>7} {'offsets x':>10} {'of bare':>8}")
+    print(
+        f"{'route':<26} {'stock':>10} {'ids':>10} {'offsets':>10} {'ids x':>7} {'offsets x':>10} {'of bare':>8}"
+    )
     for route in ROUTES:
         if arguments.route and not route.name.startswith(arguments.route):
             continue
