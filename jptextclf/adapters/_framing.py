@@ -31,30 +31,29 @@ def frame(
     """
     full = np.diff(splits)
     kept = np.minimum(full, room)
-    lengths = kept + (len(prefix) + len(suffix))
-    row_splits = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=row_splits[1:])
-    before = np.cumsum(kept) - kept
-    place = np.arange(int(kept.sum()), dtype=np.int64)
-    source = place + np.repeat(splits[:-1] - before, kept)
-    target = place + np.repeat(row_splits[:-1] + len(prefix) - before, kept)
+    if not np.array_equal(full, kept):
+        is_kept = np.arange(len(ids)) - np.repeat(splits[:-1], full) < room
+        ids, spans = ids[is_kept], None if spans is None else spans[is_kept]
+    row_splits = np.zeros(len(full) + 1, dtype=np.int64)
+    np.cumsum(kept + (len(prefix) + len(suffix)), out=row_splits[1:])
     framed = np.empty(int(row_splits[-1]), dtype=np.int32)
-    taken = ids[source]
-    framed[target] = taken
+    is_piece = np.ones(len(framed), dtype=np.bool_)
     for number, special in enumerate(prefix):
         framed[row_splits[:-1] + number] = special
+        is_piece[row_splits[:-1] + number] = False
     for number, special in enumerate(suffix):
         framed[row_splits[1:] - len(suffix) + number] = special
+        is_piece[row_splits[1:] - len(suffix) + number] = False
+    framed[is_piece] = ids
     offsets = None
     if spans is not None:
         offsets = np.zeros((len(framed), 2), dtype=np.int32)
-        offsets[target] = spans[source]
-    unknowns = np.concatenate([[0], np.cumsum(taken == unknown)])
-    ends = np.cumsum(kept)
+        offsets[is_piece] = spans
+    unknowns = np.searchsorted(np.cumsum(kept), np.flatnonzero(ids == unknown), side="right")
     return Encodings(
         input_ids=framed,
         row_splits=row_splits,
         truncated=full > room,
-        unknown=(unknowns[ends] - unknowns[ends - kept]).astype(np.int32),
+        unknown=np.bincount(unknowns, minlength=len(full)).astype(np.int32),
         offsets=offsets,
     )
