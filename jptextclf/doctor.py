@@ -65,13 +65,16 @@ _IMPORTED = ("torch", "transformers", "tokenizers", "sentencepiece", "fugashi")
 _SUDACHI = ("small", "core", "full")
 
 
-def diagnose(model: str | None = None) -> list[Finding]:
-    """Check this machine, and the encoder ``model`` if one is given."""
+def diagnose(model: str | None = None, *, dictionary: str | None = None) -> list[Finding]:
+    """Check this machine, and the encoder ``model`` if one is given.
+
+    :param dictionary: of that encoder, where its files do not name it or name a wrong one
+    """
     hub = _HubQuestion()
     found = [finding for name, check in _CHECKS for finding in _findings(name, check)]
     found += _findings("hub", lambda: [hub.finding()])
     if model is not None:
-        found += _findings("model", lambda: _model(model))
+        found += _findings("model", lambda: _model(model, dictionary))
     return found
 
 
@@ -492,10 +495,10 @@ def _hub_home() -> Path:
     return Path(os.environ.get("HF_HOME") or Path(cache) / "huggingface").expanduser()
 
 
-def _model(model: str) -> list[Finding]:
+def _model(model: str, dictionary: str | None) -> list[Finding]:
     from jptextclf.guard import check_model
 
-    return check_model(model, dictionary=None)
+    return check_model(model, dictionary=dictionary)
 
 
 def _package(name: str) -> tuple[Finding, ModuleType | None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jptextclf import builtin, messages
-from jptextclf.atomic import new_directory, sha256_of
+from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
 from jptextclf.cards import encoder_cards, find_card_by_file, find_encoder_card, load_encoder_card
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId, fetch_snapshot
@@ -47,8 +47,6 @@ FILES = (
 """What an encoder is made of: these names at the top of its directory, nothing else."""
 MANIFEST = "MANIFEST.json"
 _MANIFEST_SCHEMA = 1
-_RUN_RECORD = "jptextclf.json"
-"""Only a trained run has it (:mod:`jptextclf.bundle`)."""
 _LARGEST_JSON = 32 << 20
 """Bytes of a configuration or an index that are read."""
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"}
@@ -265,7 +263,7 @@ def _from_directory(path: Path, wanted: Wanted) -> EncoderFiles:
     # resolve() gives "." and "x/.." their names.
     name = path.resolve().name
     try:
-        is_run = (path / _RUN_RECORD).is_file()
+        is_run = (path / RUN_RECORD).is_file()
         if is_run and wanted == "encoder":
             raise ConfigError("U074", path=path)
         present = sorted(one.name for one in path.iterdir() if one.is_file())
@@ -288,15 +286,15 @@ def _card_of(directory: Path, name: str, origin: Origin, files: Mapping[str, str
     """
     if origin == "public" and (card := find_encoder_card(name)) is not None:
         return card
-    if (directory / _RUN_RECORD).is_file() or not _is_as_published(directory):
+    if (directory / RUN_RECORD).is_file() or not _is_as_published(directory):
         return None
     found = [card for sha256 in files.values() for card in find_card_by_file(sha256)]
     return found[0] if found else None
 
 
 def _is_as_published(directory: Path) -> bool:
-    """Whether the tokenizer is described as a hub describes it, not as :meth:`save_pretrained` of ours writes it,
-    with every quirk baked into the files.
+    """Whether what a card says is still to be done. ``save_pretrained`` of the SentencePiece route bakes it into a
+    ``tokenizer.json``; that of the MeCab route writes it into the configuration, which wins over the card.
     """
     return not (directory / "tokenizer.json").is_file()
 

@@ -130,8 +130,8 @@ def test_encodings_that_do_not_fit_together_cannot_exist(change):
 
 
 def test_a_file_is_a_registration():
-    assert ADAPTERS.names() == ["huggingface"]
-    with pytest.raises(ConfigError, match="Known: huggingface") as caught:
+    assert ADAPTERS.names() == ["huggingface", "mecab", "sentencepiece", "sudachi"]
+    with pytest.raises(ConfigError, match="Known: huggingface, mecab") as caught:
         ADAPTERS.get("nothing")
     assert caught.value.code == "JPT-U001"
 

@@ -7,9 +7,9 @@ It does not know which analyser finds the words. The reference is ``BertJapanese
 in the text                     reference                            safe
 ==============================  ===================================  =======================================
 ``[SEP]``, ``[CLS]``, …         the special token                    text like any other
-U+0000                          the rest of the segment is lost      a space
-a run of white space over       the text behind it is lost or        one space
-65,535 bytes                    misread
+U+0000                          MeCab: the rest is lost              a space
+10,000 characters of white      one beyond 65,535 bytes makes        one space
+space or more                   MeCab lose what stands behind it
 lone surrogate                  ``UnicodeEncodeError`` (here:        U+FFFD
                                 U+FFFD)
 far longer than ``max_length``  analysed as a whole; the process     cut before the analysis, with a margin
@@ -17,7 +17,9 @@ far longer than ``max_length``  analysed as a whole; the process     cut before 
 ==============================  ===================================  =======================================
 
 The margin: an analyser looks at a whole sentence, so the last words of a cut text can differ from those of the whole.
-They lie behind ``max_length`` unless one ambiguity reaches over more than :data:`MARGIN` pieces.
+They lie behind ``max_length`` unless one ambiguity reaches over more than :data:`MARGIN` pieces. Where so many pieces
+are wanted that the text exceeds what an analyser takes (2,000,000 bytes for MeCab, 49,149 for Sudachi), both modes analyse
+it in windows that end behind a sentence, a comma or a space.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ _LONG_SPACE_LENGTH = 10_000
 _LONG_SPACE = re.compile(rf"[ \t\n\v]{{{_LONG_SPACE_LENGTH},}}")
 _WINDOW = re.compile(r"[ \t\n\v]{60000,}")
 """Near the 65,535 bytes of white space beyond which MeCab loses text."""
-_SENTENCE_ENDS = " \n。！？!?、"
+_BREAKS = " \n。！？!?、"
 _SUBWORDS = ("wordpiece", "character")
 
 
@@ -151,6 +153,10 @@ class BertJapaneseAdapter(TokenizerAdapter):
         self.mode: Mode = mode
         self._files = read_bert_files(directory)
         config = self._files.config
+        if given.get("subword", "wordpiece") not in _SUBWORDS:
+            raise ConfigError("U088", option="subword", found=given["subword"], known=", ".join(_SUBWORDS))
+        if not isinstance(given.get("lower_case", False), bool):
+            raise ConfigError("U088", option="lower_case", found=given["lower_case"], known="true, false")
         self._subword = str(given.get("subword") or config.get("subword_tokenizer_type") or "wordpiece")
         if self._subword not in _SUBWORDS:
             raise SetupError("E070", path=directory, key="subword_tokenizer_type", found=self._subword,
@@ -514,13 +520,21 @@ class BertJapaneseAdapter(TokenizerAdapter):
 
 
 def windows(text: str, longest: int) -> list[str]:
-    """A text in parts of bounded length, cut behind the end of a sentence where there is one."""
+    """A text in parts of bounded size, cut behind a sentence, a comma or a space where there is one nearby.
+
+    :param longest: bytes of UTF-8
+    """
     found = []
     start = 0
     while start < len(text):
         end = min(start + longest, len(text))
+        size = len(text[start:end].encode())
+        while size > longest:
+            # Never too far: what is left is at least as short as the average says.
+            end = start + max(1, (end - start) * longest // size - 1)
+            size = len(text[start:end].encode())
         if end < len(text):
-            near = max(text.rfind(mark, end - longest // 2, end) for mark in _SENTENCE_ENDS)
+            near = max(text.rfind(mark, start + (end - start) // 2, end) for mark in _BREAKS)
             end = near + 1 if near >= 0 else end
         found.append(text[start:end])
         start = end

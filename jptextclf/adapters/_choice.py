@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.adapters._dictionaries import dictionary_of
+from jptextclf.atomic import RUN_RECORD
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.messages import text
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from jptextclf.cards import EncoderCard
 
-_RUN_RECORD = "jptextclf.json"
 _SENTENCEPIECE_CLASSES = {"XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "CamembertTokenizer", "CamembertTokenizerFast"}  # fmt: skip
 _SENTENCEPIECE_FILES = ("spiece.model", "sentencepiece.bpe.model")
 _WITH_DICTIONARY = ("mecab", "sudachi")
@@ -47,9 +47,12 @@ def choose_adapter(
     """
     if card is not None:
         choice = _from_card(directory, card)
-    elif (directory / _RUN_RECORD).is_file():
-        recorded = _read(directory, _RUN_RECORD).get("adapter") or {}
-        choice = AdapterChoice(str(recorded.get("name", "huggingface")), dict(recorded.get("options") or {}))
+    elif (directory / RUN_RECORD).is_file():
+        recorded = _read(directory, RUN_RECORD).get("adapter") or {}
+        options = recorded.get("options") or {} if isinstance(recorded, dict) else None
+        if not isinstance(options, dict):
+            raise SetupError("E041", path=directory, problem=f"{RUN_RECORD}: adapter")
+        choice = AdapterChoice(str(recorded.get("name", "huggingface")), options)
     else:
         choice = _from_files(directory)
     if dictionary is None:
@@ -65,9 +68,17 @@ def _from_card(directory: Path, card: EncoderCard) -> AdapterChoice:
     options: dict[str, object] = dict(card.options)
     if card.adapter == "sentencepiece" and card.first_position is not None:
         options["first_position"] = card.first_position
+    own = _read(directory, "tokenizer_config.json")
     notes = []
+    if card.adapter == "mecab":
+        # A vocabulary is known by its hash; other words or pieces may be made with it, and the files say so.
+        if own.get("word_tokenizer_type", "mecab") != "mecab":
+            return _from_files(directory)
+        for key, option in (("subword_tokenizer_type", "subword"), ("do_lower_case", "lower_case")):
+            options[option] = own.get(key, options.get(option))
+        options = {option: value for option, value in options.items() if value is not None}
     if card.adapter == "mecab" and options.get("subword") != "character":
-        told = _read(directory, "tokenizer_config.json").get("mecab_kwargs")
+        told = own.get("mecab_kwargs")
         stated = told.get("mecab_dic") if isinstance(told, dict) else None
         if stated != options.get("dictionary"):
             notes.append(
@@ -95,7 +106,7 @@ def _from_files(directory: Path) -> AdapterChoice:
     if any((directory / name).is_file() for name in _SENTENCEPIECE_FILES) and (
         kind in _SENTENCEPIECE_CLASSES
         or (kind == "T5Tokenizer" and network.get("model_type") == "roberta")
-        or (not kind and network.get("model_type") in {"roberta", "xlm-roberta", "camembert"})
+        or (not kind and str(network.get("model_type")) in {"roberta", "xlm-roberta", "camembert"})
     ):
         return AdapterChoice("sentencepiece", {})
     if kind in {"", "BertTokenizer", "BertTokenizerFast"} and (directory / "vocab.txt").is_file():

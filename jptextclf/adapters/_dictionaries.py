@@ -1,7 +1,7 @@
 """MeCab dictionaries: which one, where it is, which version; and which one a vocabulary was made with.
 
 It does not analyse text. A dictionary never comes from a default: transformers changed its own from ipadic to
-unidic_lite (huggingface/transformers#32482), and models of the first kind have been misread since.
+unidic_lite (huggingface/transformers#33372), and models of the first kind have been misread since.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Dictionary:
 
     @property
     def resource(self) -> Path:
-        """An empty resource file: without it MeCab would read that of the system or of the environment."""
+        """A resource file without settings: without it MeCab would read that of the system or of the environment."""
         return self.directory / "mecabrc"
 
     @cached_property
@@ -66,17 +66,6 @@ def find_dictionary(name: str) -> Dictionary:
     for file in ("sys.dic", "mecabrc"):
         if not (found.directory / file).is_file():
             raise SetupError("E072", name=name, package=package, path=found.directory / file)
-    return found
-
-
-def installed_dictionaries() -> list[Dictionary]:
-    """Those that can be used here."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(find_dictionary(name))
-        except SetupError:
-            continue
     return found
 
 

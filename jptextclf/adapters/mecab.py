@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from jptextclf.adapters._bert_japanese import END, Analysis, BertJapaneseAdapter, windows
 from jptextclf.adapters._contract import DictionaryFit
 from jptextclf.adapters._dictionaries import PACKAGES, Dictionary, dictionary_of, find_dictionary
-from jptextclf.errors import SetupError
-from jptextclf.messages import listing
+from jptextclf.errors import ConfigError, SetupError
+from jptextclf.messages import did_you_mean, listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from jptextclf.adapters._contract import Mode
     from jptextclf.licensing.components import Component
 
-_LONGEST = 200_000
-"""Characters that MeCab gets at a time; it crashes from about 2.4 MB on. What is longer is analysed in windows."""
-_LONGEST_REFERENCE = 600_000
+_LONGEST = 2_000_000
+"""Bytes of UTF-8 that MeCab gets at a time; it crashes from about 2.4 MB on. What is longer is analysed in windows."""
 _SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 # Where a dictionary's features say the reading, after the four levels of part of speech.
 _READING = {"ipadic": 7, "unidic_lite": 17, "unidic": 20}
@@ -38,7 +37,7 @@ class MecabAdapter(BertJapaneseAdapter):
     """
 
     name: ClassVar[str] = "mecab"
-    known_options: ClassVar[tuple[str, ...]] = ("dictionary", "lower_case", "normalize", "subword")
+    known_options: ClassVar[tuple[str, ...]] = ("dictionary", "lower_case", "subword")
     software: ClassVar[tuple[str, ...]] = ("fugashi",)
     analyser_key: ClassVar[str] = "mecab_kwargs"
     _stops_at_zero = True
@@ -58,6 +57,9 @@ class MecabAdapter(BertJapaneseAdapter):
                 raise SetupError("E073", path=directory, key=key, found=self._told[key])
         asked = str((options or {}).get("dictionary") or "")
         self._dictionary_name = asked or self._dictionary_of_the_files(directory)
+        if self._dictionary_name not in PACKAGES:
+            hint = did_you_mean(self._dictionary_name, PACKAGES)
+            raise ConfigError("U087", name=self._dictionary_name, known=listing(PACKAGES), hint=hint)
         if not self._is_by_character:
             self._tagger()
 
@@ -67,7 +69,7 @@ class MecabAdapter(BertJapaneseAdapter):
         return find_dictionary(self._dictionary_name)
 
     def _dictionary_of_the_files(self, directory: Path) -> str:
-        """What the configuration says, if the vocabulary does not contradict it; else what the vocabulary says.
+        """What the configuration says, if the vocabulary does not contradict it; where it is silent, what that says.
 
         :raises SetupError: neither says it (``JPT-E074``), or they contradict each other (``JPT-E075``)
         """
@@ -121,20 +123,19 @@ class MecabAdapter(BertJapaneseAdapter):
         return self._local.words
 
     def _words_of(self, texts: Sequence[str]) -> list[str]:
-        longest = _LONGEST if self.mode == "safe" else _LONGEST_REFERENCE
         if self._subword == "character":
             # fugashi strips what parse() returns, and a carriage return at the end is a piece here.
             nodes = self._tagger().parseToNodeList
             return [
                 word
                 for text in texts
-                for word in (*(node.surface for one in windows(text, longest) for node in nodes(one)), END)
+                for word in (*(node.surface for one in windows(text, _LONGEST) for node in nodes(one)), END)
             ]
         parse: Callable[[str], str] = self._tagger().parse
         parsed = [
             parse(text)
-            if len(text) <= longest
-            else " ".join(parse(window) for window in windows(text, longest))
+            if len(text) <= _LONGEST // 4
+            else " ".join(parse(window) for window in windows(text, _LONGEST))
             for text in texts
         ]
         # One string is split faster than many; WordPiece ends a word at any white space.

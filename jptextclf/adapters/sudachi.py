@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from jptextclf.adapters._contract import Mode
     from jptextclf.licensing.components import Component
 
-_LONGEST = 12_000
-"""Characters that Sudachi gets at a time: it refuses more than 49,149 bytes of UTF-8."""
+_LONGEST = 49_149
+"""Bytes of UTF-8 that Sudachi takes at a time; what is longer is analysed in windows."""
 _KINDS = ("small", "core", "full")
 _SPLIT_MODES = ("A", "B", "C")
 _READING = {"dictionary": "sudachi_dict_type", "split_mode": "sudachi_split_mode"}
@@ -104,12 +104,17 @@ class SudachiAdapter(BertJapaneseAdapter):
         if not hasattr(self._local, "tokenizer"):
             try:
                 from sudachipy import Dictionary, SplitMode
+                from sudachipy.errors import SudachiError
             except ImportError as error:
                 raise SetupError("E077", package="sudachipy", kind=self._kind) from error
             package = f"sudachidict-{self._kind}"
             _directory(package)
             split_mode = {"A": SplitMode.A, "B": SplitMode.B, "C": SplitMode.C}[self._split_mode]
-            self._local.tokenizer = Dictionary(dict=self._kind).tokenizer(split_mode)
+            try:
+                self._local.tokenizer = Dictionary(dict=self._kind).tokenizer(split_mode)
+            except SudachiError as error:
+                where = _directory(package)
+                raise SetupError("E072", name=self._kind, package=package, path=where) from error
         return self._local.tokenizer
 
     def _words_of(self, texts: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jptextclf.cli._command import Command
+from jptextclf.cli._command import Command, option
 from jptextclf.cli._console import print_json
 from jptextclf.cli._options import json_option
 from jptextclf.messages import text
@@ -19,11 +19,12 @@ _ERROR_STATUS = 4
 
 @click.command("doctor", cls=Command)
 @click.argument("model", required=False)
+@option("--dictionary")
 @json_option
-def doctor(*, model: str | None, as_json: bool) -> None:
+def doctor(*, model: str | None, dictionary: str | None, as_json: bool) -> None:
     from jptextclf.doctor import diagnose
 
-    findings = diagnose(model)
+    findings = diagnose(model, dictionary=dictionary)
     n_errors, n_warnings = (sum(one.status == kind for one in findings) for kind in ("error", "warning"))
     if as_json:
         rows = [

@@ -50,6 +50,8 @@ def tokens(
 ) -> None:
     if model is not None and compare is not None:
         raise ConfigError("U102")
+    if dictionary is not None and compare is not None:
+        raise ConfigError("U103")
     given = [_as_typed(one) for one in texts] or _lines()
     from jptextclf.adapters import load_adapter
     from jptextclf.tokens import tour
