@@ -159,6 +159,17 @@ def test_anything_but_str_is_a_type_error_with_its_index(adapter, bad):
         adapter.encode(["a", bad], max_length=9)
 
 
+def test_one_str_is_no_list_of_texts(adapter):
+    with pytest.raises(TypeError, match="one str"):
+        adapter.encode("朝食", max_length=9)
+
+
+def test_subclasses_of_str_and_generators_are_texts(adapter):
+    expected = adapter.encode(["朝食", "です"], max_length=9).input_ids.tolist()
+    assert adapter.encode(np.array(["朝食", "です"]), max_length=9).input_ids.tolist() == expected
+    assert adapter.encode((one for one in ["朝食", "です"]), max_length=9).input_ids.tolist() == expected
+
+
 def test_a_length_without_room_is_an_error(adapter):
     with pytest.raises(ConfigError, match="JPT-U020"):
         adapter.encode(["a"], max_length=2)

@@ -175,6 +175,8 @@ def both(tmp_path_factory):
 ADDED = {
     "600": {"content": "露天風呂", "special": False},
     "601": {"content": "@user", "special": False, "single_word": True},
+    "603": {"content": "<R>", "special": False, "rstrip": True, "single_word": True},
+    "604": {"content": "<L>", "special": False, "lstrip": True, "single_word": True},
     "602": {"content": "<url>", "special": False, "lstrip": True, "rstrip": True},
 }
 
@@ -182,6 +184,9 @@ ADDED = {
 @pytest.mark.parametrize(
     "text",
     [
+        "<R> 日本",
+        "日本\t<L>",
+        "日本 <L>x",
         "露天風呂が良い",
         "広い露天風呂 露天風呂",
         "x @user y",
@@ -204,6 +209,62 @@ def test_added_tokens_are_found_in_safe_mode_but_special_ones_are_not(tmp_path):
     assert row.count(3) == 1
     assert row[-2] == 600
     assert encodings.offsets.tolist()[-2] == [5, 9]
+
+
+def test_offsets_of_an_added_token_that_is_none_skip_the_space_before_it(tmp_path):
+    directory = make_tiny_japanese_encoder(tmp_path, {**MECAB, "added_tokens_decoder": ADDED})
+    encodings = open_adapter(directory, name="mecab").encode(["日本\t<L>"], max_length=32, offsets=True)
+    assert encodings.offsets.tolist()[-4:-1] == [[3, 4], [4, 5], [5, 6]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"never_split": 5},
+        {"mecab_kwargs": {"mecab_dic": ["unidic_lite"]}},
+        {"added_tokens_decoder": {"1000000000000": {"content": "です"}}},
+        {"added_tokens_decoder": {"-5": {"content": "です"}}},
+        {"cls_token": "\ud800"},
+        {"added_tokens_decoder": [1]},
+    ],
+)
+def test_hostile_files_are_setup_errors(tmp_path, change):
+    with pytest.raises(SetupError, match="JPT-E041"):
+        open_adapter(make_tiny_japanese_encoder(tmp_path, {**MECAB, **change}), name="mecab")
+
+
+@pytest.mark.parametrize("option", [{"subword": "x"}, {"lower_case": "false"}])
+def test_option_values_that_cannot_be_are_refused(tiny_mecab_encoder, option):
+    with pytest.raises(ConfigError, match="JPT-U088"):
+        open_adapter(tiny_mecab_encoder, name="mecab", options=option)
+
+
+def test_what_was_saved_is_opened_as_it_was(v3, tmp_path):
+    """The vocabulary is that of a card, but the files say that it is used otherwise."""
+    adapter = open_adapter(v3, name="mecab", options={"subword": "character"})
+    adapter.save_pretrained(tmp_path, max_length=64)
+    assert load_adapter(tmp_path).info().options == adapter.info().options
+
+
+def test_taggers_are_kept_and_used_again(tiny_mecab_encoder):
+    """fugashi never gives their memory back: a thousand would use up a process's memory maps in time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from jptextclf.adapters import mecab
+
+    adapter = open_adapter(tiny_mecab_encoder, name="mecab")
+    for _ in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            assert (
+                len(
+                    list(
+                        pool.map(lambda number: adapter.encode([f"宿{number}"] * 50, max_length=9), range(20))
+                    )
+                )
+                == 20
+            )
+        adapter.explain("宿")
+    assert sum(len(idle) for idle in mecab._IDLE.values()) <= 12
 
 
 def test_safe_mode_mends_what_the_stock_tokenizer_loses(v3):
@@ -425,7 +486,7 @@ adapter.encode(["朝食"], max_length=512, offsets=True)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for text in ["あ" * 10**6, "あ" * 10**5, "😀" * 10**6, " " * 10**6, "\\u3000" * 10**6, "\\0" * 10**6, "\\x01" * 10**6,
              "\\u202e" * 10**6, "a" * 10**6, "漢" * 10**6, "ﷺ" * 10**6, "か\\u3099" * 500_000, "e" + "\\u0301" * 10**6, "\\r\\n" * 500_000,
-             "[SEP]" * 200_000, "\\ud800" * 10**6, "朝食が美味しい。" * 125_000, "ﾊﾟ" * 500_000, "x " * 500_000]:
+             "\\r" * 10**6, "\\u2028" * 10**6, ("\\r" * 255 + "x") * 4000, "[SEP]" * 200_000, "\\ud800" * 10**6, "朝食が美味しい。" * 125_000, "ﾊﾟ" * 500_000, "x " * 500_000]:
     start = time.process_time()
     encodings = adapter.encode([text], max_length=512, offsets=True)
     spent = time.process_time() - start

@@ -10,14 +10,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from jptextclf.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 ROLES = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "unk": "[UNK]", "mask": "[MASK]"}
 """Special tokens and how they are written unless the configuration says otherwise."""
+_MOST_ADDED = 1 << 20
+"""Ids beyond the vocabulary that added tokens may have."""
 _LONGEST_WORD = 100
 """Characters; a longer word is one unknown piece."""
 
@@ -93,9 +99,11 @@ def read_bert_files(directory: Path) -> BertFiles:
             role: _content(config.get(f"{role}_token", usual)) or usual for role, usual in ROLES.items()
         }
         added = _added_tokens(directory, config, vocabulary, special)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        _check_tokens(added, len(vocabulary))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise SetupError("E041", path=directory, problem=f"{path.name}: {problem}") from error
+        files = "vocab.txt, tokenizer_config.json, added_tokens.json"
+        raise SetupError("E041", path=directory, problem=f"{problem} ({files})") from error
     if not vocabulary or special["unk"] not in vocabulary:
         raise SetupError("E041", path=directory, problem=f"{path.name}: {special['unk']}?")
     return BertFiles(vocabulary, special, added, config)
@@ -125,6 +133,14 @@ def _added_tokens(
     return tuple(found.values())
 
 
+def _check_tokens(added: tuple[AddedToken, ...], n_pieces: int) -> None:
+    """:raises ValueError: an id that no encoder can have, or a spelling that no file can hold"""
+    for one in added:
+        if not 0 <= one.id < n_pieces + _MOST_ADDED:
+            raise ValueError(f"id {one.id} of {one.content!r}")
+        one.content.encode()
+
+
 def _content(token: object) -> str:
     """How a token is written, from its name alone or its whole description."""
     return str(token["content"]) if isinstance(token, dict) else str(token or "")
@@ -147,6 +163,8 @@ class Segment(NamedTuple):
     text: str
     id: int
     """Of the added token; -1 where this is text."""
+    places: NDArray[np.int32] | None = None
+    """Where each character stands, counted from ``start``; None where they follow each other."""
 
 
 class Splitter:
@@ -184,20 +202,34 @@ class Splitter:
         token = self._tokens[part.text]
         left = parts[number - 1] if number else None
         right = parts[number + 1] if number + 1 < len(parts) else None
+        before, after = left.text if left else "", right.text if right else ""
         if token.rstrip and right is not None and right.text:
             stripped = right.text.lstrip()
             parts[number + 1] = right = Segment(
                 right.start + len(right.text) - len(stripped), stripped, right.id
             )
         if token.lstrip and left is not None and left.text:
-            parts[number - 1] = left = Segment(left.start, left.text.rstrip(), left.id)
+            kept = left.text.rstrip()
+            places = None if left.places is None else left.places[: len(kept)]
+            parts[number - 1] = left = Segment(left.start, kept, left.id, places)
         if token.single_word:
-            if left is not None and left.text and left.text[-1] != " ":
-                parts[number - 1] = Segment(left.start, left.text + part.text, -1)
+            # The neighbours as they were before white space was taken from them, as transformers does it.
+            if before and before[-1] != " " and left is not None:
+                parts[number - 1] = _joined(left, part)
                 parts[number] = Segment(part.start, "", -1)
-            elif right is not None and right.text and right.text[0] != " ":
-                parts[number + 1] = Segment(part.start, part.text + right.text, -1)
+            elif after and after[0] != " " and right is not None:
+                parts[number + 1] = _joined(part, right)
                 parts[number] = Segment(part.start, "", -1)
+
+
+def _joined(left: Segment, right: Segment) -> Segment:
+    """Two segments as one text; white space that was taken away between them is in neither."""
+    places = np.concatenate([_places(left), _places(right) + (right.start - left.start)])
+    return Segment(left.start, left.text + right.text, -1, places.astype(np.int32))
+
+
+def _places(segment: Segment) -> NDArray[np.int32]:
+    return np.arange(len(segment.text), dtype=np.int32) if segment.places is None else segment.places
 
 
 def cut_wordpieces(word: str, vocabulary: Mapping[str, int], unknown: int) -> list[Piece]:

@@ -8,8 +8,8 @@ in the text                     reference                            safe
 ==============================  ===================================  =======================================
 ``[SEP]``, ``[CLS]``, …         the special token                    text like any other
 U+0000                          MeCab: the rest is lost              a space
-10,000 characters of white      one beyond 65,535 bytes makes        one space
-space or more                   MeCab lose what stands behind it
+256 characters of white         65,535 bytes of it make MeCab lose   its first character (WordPiece only)
+space or more                   what stands behind
 lone surrogate                  ``UnicodeEncodeError`` (here:        U+FFFD
                                 U+FFFD)
 far longer than ``max_length``  analysed as a whole; the process     cut before the analysis, with a margin
@@ -61,8 +61,9 @@ _BATCH_CHARACTERS = 1 << 18
 """Of the texts that are laid end to end at a time."""
 END = "\ud800"
 """Ends the words of a text. No word holds a surrogate, since no text does once it is repaired."""
-_LONG_SPACE_LENGTH = 10_000
-_LONG_SPACE = re.compile(rf"[ \t\n\v]{{{_LONG_SPACE_LENGTH},}}")
+_LONG_SPACE_LENGTH = 256
+_LONG_SPACE = re.compile(rf"\s{{{_LONG_SPACE_LENGTH},}}")
+"""MeCab takes quadratic time over carriage returns and other odd white space, and loses text behind much of any kind."""
 _WINDOW = re.compile(r"[ \t\n\v]{60000,}")
 """Near the 65,535 bytes of white space beyond which MeCab loses text."""
 _BREAKS = " \n。！？!?、"
@@ -163,7 +164,12 @@ class BertJapaneseAdapter(TokenizerAdapter):
                              known=", ".join(_SUBWORDS))  # fmt: skip
         self._lower = bool(given.get("lower_case", config.get("do_lower_case", False)))
         special = [one.content for one in self._files.added if one.special]
-        self._never_lower = frozenset([*(config.get("never_split") or ()), *special])
+        kept = config.get("never_split") or []
+        if not isinstance(kept, list) or not all(isinstance(one, str) for one in kept):
+            raise SetupError(
+                "E041", path=directory, problem=f"tokenizer_config.json: never_split: {kept!r:.60}"
+            )
+        self._never_lower = frozenset([*kept, *special])
         told = config.get(self.analyser_key)
         self._told: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
         self._set_up()
@@ -179,6 +185,8 @@ class BertJapaneseAdapter(TokenizerAdapter):
             for one in added:
                 if one.special:
                     vocabulary.pop(one.content, None)
+                else:
+                    vocabulary[one.content] = one.id
         else:
             vocabulary.update({one.content: one.id for one in added})
         self._vocabulary = vocabulary
@@ -251,7 +259,7 @@ class BertJapaneseAdapter(TokenizerAdapter):
         return TokenizerInfo(
             vocabulary_size=self._files.size,
             special_ids=dict(self._special_ids),
-            model_max_length=int(limit) if isinstance(limit, (int, float)) and 0 < limit < 10**9 else None,
+            model_max_length=int(limit) if isinstance(limit, (int, float)) and 1 <= limit < 10**9 else None,
             options={"lower_case": self._lower, "subword": self._subword, **self._analyser_options()},
         )
 
@@ -338,10 +346,12 @@ class BertJapaneseAdapter(TokenizerAdapter):
         counts = np.ones(len(texts), dtype=np.int64)
         starts: list[int] | None = None
         tokens: frozenset[int] = frozenset()
+        places: dict[int, NDArray[np.int32]] = {}
         if self._splitter.finds(joined):
             split = [self._splitter.split(text) for text in texts]
             counts = np.array([len(segments) for segments in split], dtype=np.int64)
             segments = [segment for one in split for segment in one]
+            places = {number: one.places for number, one in enumerate(segments) if one.places is not None}
             texts = [segment.text for segment in segments]
             starts = [segment.start for segment in segments]
             tokens = frozenset(number for number, segment in enumerate(segments) if segment.id >= 0)
@@ -353,12 +363,16 @@ class BertJapaneseAdapter(TokenizerAdapter):
             if text is not normal and text != normal and number not in tokens
         ]
         back = dict(zip(odd, align_nfkc([texts[number] for number in odd]), strict=True))
-        if self.mode == "safe":
+        # As a piece of its own, white space must stay; the characters that MeCab drops cost nothing there.
+        if self.mode == "safe" and self._subword == "wordpiece":
             for number, text in enumerate(texts):
                 if len(text) >= _LONG_SPACE_LENGTH and number not in tokens:
                     way = back.get(number) or identity(text)
                     if _LONG_SPACE.search(way.text):
                         back[number] = _without_long_space(way)
+        for number, of_part in places.items():
+            way = back.get(number) or identity(texts[number])
+            back[number] = Aligned(way.text, of_part[way.starts], of_part[way.ends - 1] + 1)
         if back:
             texts = [back[number].text if number in back else text for number, text in enumerate(texts)]
         return _Parts(texts, counts, starts, tokens, back)

@@ -6,7 +6,7 @@ It does not choose a dictionary by itself: the options, a card or the files name
 from __future__ import annotations
 
 import shlex
-import threading
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +17,7 @@ from jptextclf.errors import ConfigError, SetupError
 from jptextclf.messages import did_you_mean, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jptextclf.adapters._contract import Mode
@@ -61,7 +61,8 @@ class MecabAdapter(BertJapaneseAdapter):
             hint = did_you_mean(self._dictionary_name, PACKAGES)
             raise ConfigError("U087", name=self._dictionary_name, known=listing(PACKAGES), hint=hint)
         if not self._is_by_character:
-            self._tagger()
+            with _tagger_of(self.dictionary):
+                pass
 
     @cached_property
     def dictionary(self) -> Dictionary:
@@ -74,6 +75,10 @@ class MecabAdapter(BertJapaneseAdapter):
         :raises SetupError: neither says it (``JPT-E074``), or they contradict each other (``JPT-E075``)
         """
         stated = self._told.get("mecab_dic")
+        if stated is not None and not isinstance(stated, str):
+            raise SetupError(
+                "E041", path=directory, problem=f"tokenizer_config.json: mecab_dic: {stated!r:.60}"
+            )
         if self._is_by_character:
             # Every dictionary gives the same characters; this is the one that transformers would open.
             return str(stated or "unidic_lite")
@@ -107,37 +112,28 @@ class MecabAdapter(BertJapaneseAdapter):
         # Another version of a dictionary may cut words differently.
         return ["fugashi", f"{self.dictionary.package}=={self.dictionary.version}"]
 
-    def _set_up(self) -> None:
-        self._local = threading.local()
-        super()._set_up()
-
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            key: value for key, value in super().__getstate__().items() if key not in ("_local", "dictionary")
-        }
-
-    def _tagger(self) -> Any:
-        """The tagger of this thread, which gives words with spaces between them; the dictionary's memory is shared."""
-        if not hasattr(self._local, "words"):
-            self._local.words = _open_tagger(self.dictionary, "-Owakati")
-        return self._local.words
+        return {key: value for key, value in super().__getstate__().items() if key != "dictionary"}
 
     def _words_of(self, texts: Sequence[str]) -> list[str]:
-        if self._subword == "character":
-            # fugashi strips what parse() returns, and a carriage return at the end is a piece here.
-            nodes = self._tagger().parseToNodeList
-            return [
-                word
+        with _tagger_of(self.dictionary) as tagger:
+            if self._subword == "character":
+                # fugashi strips what parse() returns, and a carriage return at the end is a piece here.
+                return [
+                    word
+                    for text in texts
+                    for word in (
+                        *(node.surface for one in windows(text, _LONGEST) for node in tagger(one)),
+                        END,
+                    )
+                ]
+            parse: Callable[[str], str] = tagger.parse
+            parsed = [
+                parse(text)
+                if len(text) <= _LONGEST // 4
+                else " ".join(parse(window) for window in windows(text, _LONGEST))
                 for text in texts
-                for word in (*(node.surface for one in windows(text, _LONGEST) for node in nodes(one)), END)
             ]
-        parse: Callable[[str], str] = self._tagger().parse
-        parsed = [
-            parse(text)
-            if len(text) <= _LONGEST // 4
-            else " ".join(parse(window) for window in windows(text, _LONGEST))
-            for text in texts
-        ]
         # One string is split faster than many; WordPiece ends a word at any white space.
         return f" {END} ".join([*parsed, ""]).split()
 
@@ -146,18 +142,22 @@ class MecabAdapter(BertJapaneseAdapter):
 
     def _analyse(self, text: str) -> list[Analysis]:
         place = _READING[self.dictionary.name]
-        tagger = _open_tagger(self.dictionary, "")
+        with _tagger_of(self.dictionary) as tagger:
+            nodes = [
+                (node.surface, node.feature_raw)
+                for window in windows(text, _LONGEST)
+                for node in tagger(window)
+            ]
         found = []
-        for window in windows(text, _LONGEST):
-            for node in tagger.parseToNodeList(window):
-                features = _fields(node.feature_raw)
-                parts = [one for one in features[:4] if one not in ("*", "")]
-                reading = features[place] if len(features) > place else ""
-                for surface in node.surface.split():
-                    whole = surface == node.surface
-                    found.append(
-                        Analysis(surface, "-".join(parts), reading if whole and reading != "*" else "")
-                    )
+        for whole, raw in nodes:
+            features = _fields(raw)
+            parts = [one for one in features[:4] if one not in ("*", "")]
+            reading = features[place] if len(features) > place else ""
+            for surface in whole.split():
+                is_whole = surface == whole
+                found.append(
+                    Analysis(surface, "-".join(parts), reading if is_whole and reading != "*" else "")
+                )
         return found
 
     def _analyser_config(self) -> dict[str, object]:
@@ -171,7 +171,27 @@ _TELLABLE = {"ipadic", "unidic_lite"}
 """The vocabulary tells these two apart."""
 
 
-def _open_tagger(dictionary: Dictionary, options: str) -> Any:
+_IDLE: dict[Path, list[Any]] = {}
+
+
+@contextmanager
+def _tagger_of(dictionary: Dictionary) -> Iterator[Any]:
+    """A tagger that nobody else uses meanwhile: threads must not share one.
+
+    fugashi never gives the memory maps of a tagger back, so that each one is kept for the next who asks.
+    """
+    idle = _IDLE.setdefault(dictionary.directory, [])
+    try:
+        tagger = idle.pop()
+    except IndexError:
+        tagger = _open_tagger(dictionary)
+    try:
+        yield tagger
+    finally:
+        idle.append(tagger)
+
+
+def _open_tagger(dictionary: Dictionary) -> Any:
     try:
         from fugashi import GenericTagger
     except ImportError as error:
@@ -179,7 +199,7 @@ def _open_tagger(dictionary: Dictionary, options: str) -> Any:
     # With a resource file named, MeCab looks at neither its environment variables nor the system's file.
     where = f"-d {shlex.quote(str(dictionary.directory))} -r {shlex.quote(str(dictionary.resource))}"
     try:
-        return GenericTagger(f"{where} {options}".strip())
+        return GenericTagger(f"{where} -Owakati")
     except RuntimeError as error:
         raise SetupError(
             "E072", name=dictionary.name, package=dictionary.package, path=dictionary.directory

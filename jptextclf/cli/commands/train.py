@@ -65,7 +65,11 @@ def _show_plan(plan: DryRun) -> None:
     from jptextclf.messages import listing
 
     prepared, preview = plan.prepared, plan.preview
+    options = ", ".join(f"{name} {value}" for name, value in prepared.adapter.info().options.items())
     settings = {**prepared.config.to_json(), **prepared.plan.to_json(), "task": prepared.schema.task}
+    settings.update(
+        dictionary="-", adapter=f"{prepared.adapter.name} ({options})" if options else prepared.adapter.name
+    )
     print_table(
         [text("plan.setting"), text("plan.value")],
         [[name, str(value)] for name, value in settings.items()],
