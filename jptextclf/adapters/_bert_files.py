@@ -5,13 +5,13 @@ It does not know how a text becomes words. Files are read as ``BertJapaneseToken
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jptextclf.adapters._configuration import read_json
 from jptextclf.errors import SetupError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def read_bert_files(directory: Path) -> BertFiles:
     try:
         with path.open(encoding="utf-8") as lines:
             vocabulary = {line.rstrip("\n"): number for number, line in enumerate(lines)}
-        config = _read_json(directory / "tokenizer_config.json")
+        config = read_json(directory, "tokenizer_config.json")
         special = {
             role: _content(config.get(f"{role}_token", usual)) or usual for role, usual in ROLES.items()
         }
@@ -120,7 +120,7 @@ def _added_tokens(
         if config.get("do_lower_case") and not flags["special"] and entry.get("normalized"):
             content = content.lower()
         found[content] = AddedToken(int(number), content, **flags)
-    for content, number in _read_json(directory / "added_tokens.json").items():
+    for content, number in read_json(directory, "added_tokens.json").items():
         found.setdefault(content, AddedToken(int(number), content, special=content in special.values()))
     extra = config.get("additional_special_tokens") or config.get("extra_special_tokens") or ()
     extra = extra.values() if isinstance(extra, dict) else extra
@@ -144,15 +144,6 @@ def _check_tokens(added: tuple[AddedToken, ...], n_pieces: int) -> None:
 def _content(token: object) -> str:
     """How a token is written, from its name alone or its whole description."""
     return str(token["content"]) if isinstance(token, dict) else str(token or "")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    loaded = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(loaded, dict):
-        raise TypeError(f"{path.name}: {type(loaded).__name__}")
-    return loaded
 
 
 class Segment(NamedTuple):

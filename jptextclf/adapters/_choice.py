@@ -5,10 +5,10 @@ It opens nothing. Where files leave open what decides the ids, and nothing settl
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from jptextclf.adapters._configuration import read_json
 from jptextclf.adapters._dictionaries import dictionary_of
 from jptextclf.atomic import RUN_RECORD
 from jptextclf.errors import ConfigError, SetupError
@@ -48,7 +48,7 @@ def choose_adapter(
     if card is not None:
         choice = _from_card(directory, card)
     elif (directory / RUN_RECORD).is_file():
-        recorded = _read(directory, RUN_RECORD).get("adapter") or {}
+        recorded = read_json(directory, RUN_RECORD).get("adapter") or {}
         options = recorded.get("options") or {} if isinstance(recorded, dict) else None
         if not isinstance(options, dict):
             raise SetupError("E041", path=directory, problem=f"{RUN_RECORD}: adapter")
@@ -68,7 +68,7 @@ def _from_card(directory: Path, card: EncoderCard) -> AdapterChoice:
     options: dict[str, object] = dict(card.options)
     if card.adapter == "sentencepiece" and card.first_position is not None:
         options["first_position"] = card.first_position
-    own = _read(directory, "tokenizer_config.json")
+    own = read_json(directory, "tokenizer_config.json")
     notes = []
     if card.adapter == "mecab":
         # A vocabulary is known by its hash; other words or pieces may be made with it, and the files say so.
@@ -93,7 +93,7 @@ def _from_card(directory: Path, card: EncoderCard) -> AdapterChoice:
 
 
 def _from_files(directory: Path) -> AdapterChoice:
-    own, network = _read(directory, "tokenizer_config.json"), _read(directory, "config.json")
+    own, network = read_json(directory, "tokenizer_config.json"), read_json(directory, "config.json")
     kind = str(own.get("tokenizer_class") or network.get("tokenizer_class") or "")
     if kind == "BertJapaneseTokenizer":
         words = own.get("word_tokenizer_type", "basic")
@@ -121,14 +121,3 @@ def _from_files(directory: Path) -> AdapterChoice:
                 "mecab", {"dictionary": seen}, (text("adapters.japanese_vocabulary", dictionary=seen),)
             )
     return AdapterChoice("huggingface", {})
-
-
-def _read(directory: Path, name: str) -> dict[str, Any]:
-    path = directory / name
-    if not path.is_file():
-        return {}
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SetupError("E041", path=directory, problem=f"{name}: {error}") from error
-    return loaded if isinstance(loaded, dict) else {}

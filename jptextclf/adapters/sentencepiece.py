@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
+from jptextclf.adapters._configuration import read_json
 from jptextclf.adapters._contract import Explanation, TokenizerAdapter, TokenizerInfo, Word
 from jptextclf.adapters._framing import frame
 from jptextclf.adapters._spiece_files import (
@@ -85,11 +86,11 @@ class SentencePieceAdapter(TokenizerAdapter):
         self.mode: Mode = mode
         self._directory = directory
         self._model = _read_model(directory)
-        config = _read_json(directory, "tokenizer_config.json")
-        network = _read_json(directory, "config.json")
+        config = read_json(directory, "tokenizer_config.json")
+        network = read_json(directory, "config.json")
         limit = config.get("model_max_length")
         self._model_max_length = int(limit) if isinstance(limit, (int, float)) and 0 < limit < 10**9 else None
-        given = {**_read_json(directory, _RECORD), **(options or {})}
+        given = {**read_json(directory, _RECORD), **(options or {})}
         self._choose(
             given, str(config.get("tokenizer_class") or network.get("tokenizer_class") or ""), network
         )
@@ -565,17 +566,6 @@ def _read_model(directory: Path) -> SpieceModel:
         return read_spiece(path.read_bytes())
     except (OSError, ValueError) as error:
         raise SetupError("E041", path=directory, problem=f"{path.name}: {error}") from error
-
-
-def _read_json(directory: Path, name: str) -> dict[str, Any]:
-    path = directory / name
-    if not path.is_file():
-        return {}
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SetupError("E041", path=directory, problem=f"{name}: {error}") from error
-    return loaded if isinstance(loaded, dict) else {}
 
 
 def _write_json(path: Path, content: object, *, indent: int | None = 2) -> None:
