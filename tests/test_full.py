@@ -1,6 +1,7 @@
 """Slow checks on real data, run by hand: python -m pytest -m full. Their figures belong to a release note."""
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -99,3 +100,18 @@ def test_memory_of_predict_does_not_grow_with_rows():
     assert done.returncode == 0, done.stderr
     print(done.stdout)
     assert float(done.stdout.rsplit("ratio ", 1)[1].split()[0]) <= 1.10
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("standin-tohoku-mecab", 0.83), ("standin-rinna-sentencepiece", 0.82)]
+)
+def test_the_japanese_routes_train_to_what_is_asked(jrte, shared, tmp_path, name, least):
+    """Four epochs on pn, one run each."""
+    encoder = Path(shutil.copytree(shared / "encoders" / name, tmp_path / name))
+    layers = encoder / "layers.safetensors"
+    # A link that copies of the shared folder may have lost.
+    layers.unlink()
+    layers.symlink_to(shared / "encoders" / "e5-small-ja" / "layers.safetensors")
+    source, dev = jrte("pn")
+    run = train(source, columns=COLUMNS, model=str(encoder), epochs=4, out=tmp_path / "run")
+    assert run.evaluate(dev, columns=COLUMNS).scores["accuracy"] >= least
