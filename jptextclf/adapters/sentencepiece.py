@@ -287,7 +287,7 @@ class SentencePieceAdapter(TokenizerAdapter):
             texts = [without_surrogates(text) for text in texts]
         if self.mode == "safe" and "\0" in joined:
             texts = [text.replace("\0", " ") for text in texts]
-        if self._lower and joined.lower() != joined:
+        if self._lower:
             texts = [text.lower() for text in texts]
         return texts
 
