@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jptextclf.adapters._configuration import read_json
 from jptextclf.adapters._dictionaries import dictionary_of
+from jptextclf.adapters._spiece_files import MODEL_NAMES
 from jptextclf.atomic import RUN_RECORD
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.messages import text
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from jptextclf.cards import EncoderCard
 
 _SENTENCEPIECE_CLASSES = {"XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "CamembertTokenizer", "CamembertTokenizerFast"}  # fmt: skip
-_SENTENCEPIECE_FILES = ("spiece.model", "sentencepiece.bpe.model")
 _WITH_DICTIONARY = ("mecab", "sudachi")
 
 
@@ -103,7 +103,7 @@ def _from_files(directory: Path) -> AdapterChoice:
         return AdapterChoice(words, {})
     if (directory / "tokenizer.json").is_file():
         return AdapterChoice("huggingface", {})
-    if any((directory / name).is_file() for name in _SENTENCEPIECE_FILES) and (
+    if any((directory / name).is_file() for name in MODEL_NAMES) and (
         kind in _SENTENCEPIECE_CLASSES
         or (kind == "T5Tokenizer" and network.get("model_type") == "roberta")
         or (not kind and str(network.get("model_type")) in {"roberta", "xlm-roberta", "camembert"})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNIGRAM = 1
 SPACE = "▁"
+MODEL_NAMES = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "tokenizer.model")
+"""What the file may be called, the likeliest first."""
 # What a special token looks like: [CLS], <s>, </s>, <mask>, <|endoftext|>.
 _SPECIAL = re.compile(r"\[[A-Z0-9_]+\]|</?[A-Za-z0-9_]+>|<\|.+\|>")
 

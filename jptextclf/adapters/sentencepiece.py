@@ -26,6 +26,7 @@ from jptextclf.adapters._contract import Explanation, TokenizerAdapter, Tokenize
 from jptextclf.adapters._framing import frame
 from jptextclf.adapters._spiece_files import (
     LAYOUTS,
+    MODEL_NAMES,
     SPACE,
     UNIGRAM,
     Kind,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from jptextclf.adapters._contract import Mode
 
-_MODEL_NAMES = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "tokenizer.model")
 _RECORD = "jptextclf_sentencepiece.json"
 """Written beside the saved files: the options, which plain transformers does not need."""
 _OPTIONS = ("first_position", "layout", "leading_cls", "lower_case")
@@ -140,7 +140,7 @@ class SentencePieceAdapter(TokenizerAdapter):
         )
 
     def saved_files(self) -> tuple[str, ...]:
-        return ("tokenizer.json", "tokenizer_config.json", _MODEL_NAMES[0], _RECORD)
+        return ("tokenizer.json", "tokenizer_config.json", MODEL_NAMES[0], _RECORD)
 
     def _save_files(self, directory: Path, *, max_length: int) -> None:
         """
@@ -165,7 +165,7 @@ class SentencePieceAdapter(TokenizerAdapter):
         _write_json(directory / "tokenizer.json", self._tokenizer_json(), indent=None)
         _write_json(directory / "tokenizer_config.json", config)
         _write_json(directory / _RECORD, self.info().options)
-        (directory / _MODEL_NAMES[0]).write_bytes(self._model.data)
+        (directory / MODEL_NAMES[0]).write_bytes(self._model.data)
 
     def __getstate__(self) -> dict[str, Any]:
         made = ("_processor", "_boundaries", "_lengths")
@@ -558,9 +558,9 @@ def _open(model: SpieceModel, mode: Mode, directory: Path) -> SentencePieceProce
 
 
 def _read_model(directory: Path) -> SpieceModel:
-    path = next((directory / name for name in _MODEL_NAMES if (directory / name).is_file()), None)
+    path = next((directory / name for name in MODEL_NAMES if (directory / name).is_file()), None)
     if path is None:
-        problem = sentence("sentencepiece.no_model", names=", ".join(_MODEL_NAMES))
+        problem = sentence("sentencepiece.no_model", names=", ".join(MODEL_NAMES))
         raise SetupError("E041", path=directory, problem=problem)
     try:
         return read_spiece(path.read_bytes())
