@@ -8,7 +8,8 @@ It knows no subject: what a code says stands in the catalogue (:mod:`jptextclf.m
     ├── WorkError            1   JPT-W…  training, evaluation or writing failed
     ├── ConfigError          2   JPT-U…  an option, a configuration or a call is wrong
     ├── DataError            3   JPT-D…  the data cannot be read as they are
-    └── SetupError           4   JPT-E…  model, dictionary, package, GPU or network is missing
+    ├── SetupError           4   JPT-E…  model, dictionary, package, GPU or network is missing
+    └── LicenseError       5, 6  JPT-L…  a licence needs review (5), or the use is blocked (6)
 
 Statuses 130 and 143 (SIGINT, SIGTERM) belong to the command line.
 """
@@ -27,7 +28,7 @@ class JptextclfError(Exception):
     :param fields: values for the sentence of that code
     """
 
-    exit_status: ClassVar[int] = 1
+    exit_status: int = 1
     letter: ClassVar[str] = "W"
 
     def __init__(self, code: str, /, **fields: object) -> None:
@@ -83,3 +84,18 @@ class SetupError(JptextclfError):
 
     exit_status = 4
     letter = "E"
+
+
+class LicenseError(JptextclfError):
+    """A verdict, or a duty that nobody has taken on, stands against what was asked for; nothing was written.
+
+    :param verdict: ``blocked`` gives the exit status 6, everything else 5
+    """
+
+    exit_status = 5
+    letter = "L"
+
+    def __init__(self, code: str, /, *, verdict: str = "needs-review", **fields: object) -> None:
+        super().__init__(code, verdict=str(verdict), **fields)
+        if str(verdict) == "blocked":
+            self.exit_status = 6

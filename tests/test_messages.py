@@ -11,7 +11,13 @@ from jptextclf import errors, messages
 
 PACKAGE = Path(jptextclf.__file__).parent
 SOURCE = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
-LETTERS = {"W": errors.WorkError, "U": errors.ConfigError, "D": errors.DataError, "E": errors.SetupError}
+LETTERS = {
+    "W": errors.WorkError,
+    "U": errors.ConfigError,
+    "D": errors.DataError,
+    "E": errors.SetupError,
+    "L": errors.LicenseError,
+}
 
 
 def fields(template):

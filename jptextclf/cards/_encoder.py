@@ -26,8 +26,8 @@ from jptextclf.cards._reading import (
     card_names,
     check,
     check_statements,
+    declared_and_body,
     each_matches,
-    joined_license,
     matches,
     read_table,
     statements_of,
@@ -105,7 +105,9 @@ class EncoderCard:
     ) -> Component:
         """The encoder, or its tokenizer, as a component of a model that is made from it.
 
-        Licences that differ between statements are all named, joined with ``AND``.
+        What the hub's metadata declare (``license: …``) is the licence; a text that states another one is its
+        ``body_license``, and the two are in conflict. Other licences that differ between statements are all
+        named, joined with ``AND``.
 
         :param relation: ``fine-tuned-from`` and ``tokenized-with`` unless something else is said
         :param sha256: of the file, or of the manifest of the files, that was used
@@ -113,11 +115,14 @@ class EncoderCard:
         """
         statements = self.statements("weights" if role == "base_model" else "vocabulary")
         usual: Relation = "fine-tuned-from" if role == "base_model" else "tokenized-with"
+        declared, body = declared_and_body(statements)
         return Component(
             role=role,
             name=self.source,
             relation=relation or usual,
-            license=joined_license(statements),
+            license=declared,
+            body_license=body,
+            metadata_body_conflict=True if body else None,
             revision=self.revision or None,
             sha256=sha256,
             url=f"https://huggingface.co/{self.source}",

@@ -44,6 +44,17 @@ def joined_license(statements: Iterable[LicenseStatement]) -> str:
     return " AND ".join(ids) or NOASSERTION
 
 
+def declared_and_body(statements: Iterable[LicenseStatement]) -> tuple[str, str | None]:
+    """What the metadata declare, and what a text states instead; None where nothing contradicts them."""
+    said = list(statements)
+    metadata = [one for one in said if one.evidence.statement.casefold().startswith("license:")]
+    declared = joined_license(metadata)
+    others = [one for one in said if one not in metadata and one.id != declared]
+    if not metadata or not others:
+        return joined_license(said), None
+    return declared, joined_license(others)
+
+
 def card_directory(kind: str) -> Path:
     """Where the cards of one kind are."""
     return Path(str(resources.files("jptextclf.cards") / kind))

@@ -100,6 +100,10 @@ class Component:
     """SPDX expression as declared upstream, ``LicenseRef-…`` or ``NOASSERTION``."""
     body_license: str | None = None
     """What the text beside the declaration states, where somebody has read it."""
+    metadata_body_conflict: bool | None = None
+    """Whether ``license`` and ``body_license`` contradict each other; None: nobody has compared them."""
+    prose: str = ""
+    """A restriction in the words of the text, such as ``for research purposes only``."""
     revision: str | None = None
     """Exact upstream version. None means known to be unpinned."""
     origin: Literal["own", "customer", "public", "unknown"] = "public"
