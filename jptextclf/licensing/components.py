@@ -45,7 +45,7 @@ def spdx_expression(expression: str) -> str:
     text = expression.strip()
     if text.upper() == NOASSERTION:
         return NOASSERTION
-    licensing = _licensing()
+    licensing = spdx_parser()
     try:
         tree = licensing.parse(text)
     except ExpressionError as error:
@@ -59,7 +59,8 @@ def spdx_expression(expression: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _licensing() -> Licensing:
+def spdx_parser() -> Licensing:
+    """The parser of licence expressions with the SPDX list; loading it takes a moment, so it is kept."""
     from license_expression import get_spdx_licensing
 
     return get_spdx_licensing()

@@ -1,0 +1,213 @@
+"""Conditions: the words that the rows of the policy are written in, derived from the facts of a component.
+
+It derives and does not judge; ``rules.toml`` says what follows from the words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.expressions import parse
+from jptextclf.licensing.identifiers import to_spdx
+from jptextclf.licensing.reading import find_restrictions
+from jptextclf.licensing.rules import LicenseFacts, written_policy
+
+if TYPE_CHECKING:
+    from jptextclf.licensing.case import Part
+    from jptextclf.licensing.rules import Use
+
+OWN = "LicenseRef-Own"
+_PATHS = {
+    "base_model": "weights", "adapter": "weights", "teacher": "weights",
+    "training_data": "data", "evaluation_data": "evaluation",
+    "dictionary": "bundled", "tokenizer": "bundled", "software": "bundled",
+}  # fmt: skip
+_RECIPROCAL = {"share-alike", "copyleft", "weak-copyleft"}
+_CREDIT = {"attribution", "license-text", "notices"}
+# Words by which a contract clause or a card lets somebody do something, and by which a citation is asked for.
+_PERMITS = re.compile(
+    r"\b(?:permit|allow|grant|consent|authori[sz]|may (?:be )?use|agree)|許諾|許可|承諾|同意|認める|利用できる|差し支えない",
+    re.IGNORECASE,
+)
+_REFUSES = re.compile(
+    r"\b(?:not|never|no|without|prohibit|forbid|except)\b|禁止|禁じ|できない|認めない|ない|除く|不可", re.IGNORECASE
+)
+_CITES = re.compile(r"\bcit(?:e|ation|ing)\b|引用|文献|出典", re.IGNORECASE)
+_SHORTEST_CITATION = 200
+"""Characters; a longer text is more than a request to cite and has to be read."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The licence that the model itself is given."""
+
+    expression: str = ""
+    """Empty where it is open."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return parse(self.expression).leaves() if self.expression else ()
+
+    def words(self, facts: LicenseFacts | None) -> set[str]:
+        """How it stands to a licence that limits the output."""
+        if not self.ids:
+            return {"output-open"}
+        if facts is None or not facts.outputs or set(self.ids) <= set(facts.outputs):
+            return {"output-fits"}
+        drops = any(
+            (one := facts_of(name)) is not None and "use-restrictions" not in one.asks for name in self.ids
+        )
+        return {"output-clash", *(["output-drops-restrictions"] if drops else [])}
+
+    def fits_as_it_stands(self, license_id: str) -> bool:
+        """Whether it satisfies a licence without the help of a clause about later or compatible versions."""
+        facts = facts_of(license_id)
+        if facts is None or not self.ids:
+            return False
+        return not facts.outputs or set(self.ids) <= {license_id}
+
+
+@cache
+def facts_of(license_id: str) -> LicenseFacts | None:
+    """The row of the table of licences; spelling of case and punctuation does not count."""
+    return _facts_by_bare_id().get(_bare(license_id))
+
+
+def path_of(part: Part) -> str:
+    """The path of the policy on which a component is judged; empty for what is no component of the model."""
+    if part.relation == "distilled-from":
+        return "weights"
+    return _PATHS.get(part.role, "")
+
+
+def use_words(use: Use) -> frozenset[str]:
+    """Of the intended use."""
+    words = {f"use:{use.id}"}
+    words |= {name for name in ("commercial", "leaves", "network") if getattr(use, name)}
+    if use.public == "yes":
+        words.add("public")
+    if use.leaves or use.network:
+        words.add("passed-on")
+    return frozenset(words)
+
+
+def part_words(part: Part, use: Use, *, linear_head: bool, purpose_declared: bool) -> frozenset[str]:
+    """Of the component itself, whatever its licence; with those of the use.
+
+    :param linear_head: whether what is shipped is a head alone
+    :param purpose_declared: whether the case names a purpose that restrictions may be about
+    """
+    is_teacher = part.role == "teacher" or part.relation == "distilled-from"
+    is_head = linear_head or part.relation == "features-from"
+    handed_over = part.bundled and use.leaves
+    flags = {
+        "teacher": is_teacher,
+        "not-shipped": not part.shipped and not is_teacher,
+        "in-the-model": part.shipped and not is_teacher,
+        "linear-head": is_head,
+        "bundled": part.bundled,
+        "handed-over": handed_over,
+        "dictionary": part.role == "dictionary",
+        "own": part.origin == "own",
+        "customer": part.origin == "customer",
+        "permission-recorded": part.has_permission,
+        "unpinned": part.is_unpinned and part.origin != "own" and not _is_only_used(part),
+        "license-list": part.is_list,
+        "personal-information": _has_personal_information(part),
+        "purpose-declared": purpose_declared,
+        "relicensed-later": bool(part.later_license),
+        "relicensed-before": bool(part.previous_license),
+        "mirror": _is_mirror(part),
+        "upstream-withdrawn": part.upstream_status.casefold() not in {"", "active", "available", "current"},
+    }
+    words = {name for name, holds in flags.items() if holds}
+    return use_words(use) | words | _words_of_terms(part) | _words_of_gate(part)
+
+
+def license_words(part: Part, license_id: str, output: Output) -> frozenset[str]:
+    """Of one licence id as a reading of what the component is under.
+
+    Limits that stand in the prose beside the licence count as the licence's own.
+    """
+    facts = facts_of(license_id)
+    asks: set[str] = set(facts.asks) if facts else set()
+    is_own_grant = license_id == OWN and part.origin == "own"
+    asks |= limits_in(part.prose) | limits_in(part.extra_terms)
+    words = asks | output.words(facts)
+    if license_id == NOASSERTION:
+        words.add("no-grant")
+    elif license_id == OWN and part.origin != "own":
+        words.add("claimed-own")
+    elif facts is None and not is_own_grant:
+        words.add("no-facts")
+    if asks & _RECIPROCAL:
+        words.add("reciprocal")
+    if asks & _CREDIT:
+        words.add("asks-for-credit")
+    if asks & {"non-commercial", "research-only"}:
+        words |= {"limited-grant", "limited"}
+    if license_id == NOASSERTION:
+        words.add("limited")
+    return frozenset(words)
+
+
+@cache
+def limits_in(prose: str) -> frozenset[str]:
+    """``non-commercial`` and ``research-only``, as far as a prose says so."""
+    kinds = {one.kind for one in find_restrictions(prose)} if prose else set()
+    asks = {"non-commercial"} if "non-commercial" in kinds else set()
+    return frozenset(asks | ({"research-only"} if kinds & {"research-only", "educational-only"} else set()))
+
+
+def _words_of_terms(part: Part) -> set[str]:
+    """Of prose beside the licence: terms that were understood, and terms that somebody has to read."""
+    words: set[str] = set()
+    for prose in (part.prose, part.extra_terms):
+        if not prose or limits_in(prose):
+            continue
+        if part.origin == "customer" and _PERMITS.search(prose) and not _REFUSES.search(prose):
+            words.add("permission-stated")
+        elif _CITES.search(prose) and len(prose) < _SHORTEST_CITATION and not _REFUSES.search(prose):
+            words.add("asks-for-citation")
+        elif part.origin != "customer":
+            words.add("extra-terms-unread")
+    return words
+
+
+def _words_of_gate(part: Part) -> set[str]:
+    words = {"gated"} if part.gated or part.extra_gated_prompt else set()
+    if part.extra_gated_prompt:
+        words.add("gate-text")
+        if limits_in(part.extra_gated_prompt):
+            words.add("gate-restricts")
+    return words
+
+
+def _has_personal_information(part: Part) -> bool:
+    """Said to be there, said to be unknown, or, for own and customers' training data, not said to be absent."""
+    if part.personal_information:
+        return part.personal_information != "none-confirmed"
+    return part.role == "training_data" and part.origin in {"own", "customer"}
+
+
+def _is_mirror(part: Part) -> bool:
+    if part.upstream_license:
+        return to_spdx(part.upstream_license) != part.declared
+    return bool(part.upstream_name) and part.role in {"training_data", "evaluation_data"}
+
+
+def _is_only_used(part: Part) -> bool:
+    return _PATHS.get(part.role) == "bundled" and not part.bundled
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@cache
+def _facts_by_bare_id() -> dict[str, LicenseFacts]:
+    return {_bare(name): facts for name, facts in written_policy().licenses.items()}

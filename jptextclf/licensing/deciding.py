@@ -1,0 +1,406 @@
+"""Deciding: components and a use -> verdict with reasons, duties, open questions and remedies.
+
+It applies the rows of ``rules/`` to what upstream states. The worst component decides. It knows no file of a
+model and no wording.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jptextclf.licensing.assessment import Assessment, Decision, Obligation, Question, Reason, Verdict
+from jptextclf.licensing.case import Part, read_case
+from jptextclf.licensing.company import CompanyPolicy, load_policy
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.conditions import (
+    OWN,
+    Output,
+    facts_of,
+    license_words,
+    limits_in,
+    part_words,
+    path_of,
+    use_words,
+)
+from jptextclf.licensing.expressions import Node, parse
+from jptextclf.licensing.identifiers import to_spdx
+from jptextclf.licensing.remedies import remedies_for
+from jptextclf.licensing.rules import Rule, use_named, written_policy
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from jptextclf.licensing.components import Component
+    from jptextclf.licensing.rules import Use
+
+_RULE_SOURCE = "jptextclf/licensing/rules/rules.toml"
+_JUDGED_ALONE = ("output", "declared_use")
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """One row of the policy that applies to one reading of one component."""
+
+    part: Part
+    rule: Rule
+    license: str
+    words: frozenset[str]
+    statement: str = ""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is the same for all components of a case."""
+
+    use: Use
+    output: Output
+    linear_head: bool
+    purpose_declared: bool
+    company: CompanyPolicy | None
+    today: dt.date
+
+
+def assess(
+    components: Iterable[Mapping[str, Any] | Component],
+    use: str,
+    *,
+    output_license: str | None = None,
+    policy: CompanyPolicy | str | os.PathLike[str] | None = None,
+    today: dt.date | None = None,
+    with_remedies: bool = True,
+) -> Assessment:
+    """The verdict of the written policy for a use of what these components make.
+
+    >>> base = {"role": "base_model", "name": "org/model", "license": "CC-BY-NC-4.0", "relation": "fine-tuned-from"}
+    >>> assess([base], "internal-commercial").verdict.value
+    'blocked'
+
+    :param components: records in the published form (``rules/case.schema.json``), or ``Component``
+    :param use: one of the closed list of uses
+    :param output_license: of the model itself; the same as a component of role ``output``
+    :param policy: a company policy or its file, which tightens, and settles reviews by signed entries
+    :param today: for the dates of a company policy; None is today
+    :raises ConfigError: the form of a component (``JPT-U111``), the use (``JPT-U110``), the output licence
+        (``JPT-U113``) or the policy (``JPT-U114``) is wrong
+    """
+    company = policy if isinstance(policy, CompanyPolicy) or policy is None else load_policy(policy)
+    records = [*components] if not isinstance(components, (str, bytes)) else components
+    parts = read_case(records)
+    case = _case_of(parts, use, output_license, company, today)
+    judged = [part for part in parts if part.role not in _JUDGED_ALONE]
+    decisions: list[Decision] = []
+    findings = [one for part in judged for one in _findings(_with_evidence(part, case, decisions), case)]
+    findings += _joined([_with_evidence(part, case, []) for part in judged], case)
+    reasons = _reasons(findings, case, decisions)
+    verdict = Verdict.worst(one.verdict if not one.waiver else Verdict.OK_WITH_OBLIGATIONS for one in reasons)
+    questions = dict.fromkeys(
+        Question(topic, one.part.label) for one in findings for topic in one.rule.questions
+    )
+    assessment = Assessment(
+        verdict=verdict,
+        use=use,
+        output_license=case.output.expression or None,
+        components=tuple(part.record for part in parts),
+        obligations=_obligations(findings, reasons, case, decisions),
+        reasons=reasons,
+        unsettled=tuple(questions),
+        decisions=tuple(dict.fromkeys(decisions)),
+        policy=_policy_record(company),
+    )
+    if not with_remedies or verdict <= Verdict.OK_WITH_OBLIGATIONS:
+        return assessment
+
+    def judge(records: list[Mapping[str, Any]], use: str) -> Verdict:
+        """The verdict of a changed case."""
+        return assess(records, use, policy=company, today=case.today, with_remedies=False).verdict
+
+    records = [part.record for part in parts if part.role != "output"]
+    output = [part.record for part in parts if part.role == "output"]
+    if output_license is not None:
+        output = [{"role": "output", "license": output_license}]
+    return replace(assessment, remedies=remedies_for(assessment, records, output, judge))
+
+
+def _case_of(
+    parts: tuple[Part, ...],
+    use: str,
+    output_license: str | None,
+    company: CompanyPolicy | None,
+    today: dt.date | None,
+) -> _Case:
+    outputs = [part for part in parts if part.role == "output"]
+    stated = [to_spdx(part.license) for part in outputs if part.license]
+    if output_license is not None:
+        stated = [checked_output(output_license)]
+    known = [one for one in stated if one != NOASSERTION]
+    return _Case(
+        use=use_named(use),
+        output=Output(" AND ".join(dict.fromkeys(f"({one})" if " OR " in one else one for one in known))),
+        linear_head=any("head" in part.form.casefold() for part in outputs),
+        purpose_declared=any(part.role == "declared_use" and part.purpose for part in parts),
+        company=company,
+        today=today or dt.datetime.now(tz=dt.timezone.utc).date(),
+    )
+
+
+def checked_output(license_id: str) -> str:
+    """The licence that somebody wants to give the model, in its usual spelling.
+
+    :raises ConfigError: it names no licence (``JPT-U113``)
+    """
+    from jptextclf.errors import ConfigError
+
+    known = to_spdx(license_id)
+    if known == NOASSERTION:
+        raise ConfigError("U113", found=license_id)
+    return known
+
+
+# ---- one component ------------------------------------------------------------------------------------------------
+
+
+def _findings(part: Part, case: _Case) -> list[_Finding]:
+    """Every row that applies to a component, over all readings of its licence; at least one."""
+    base = part_words(part, case.use, linear_head=case.linear_head, purpose_declared=case.purpose_declared)
+    if case.company:
+        base |= case.company.words(part.label, case.use.id, part.revision)
+    readings = _readings(part)
+    is_conflict = part.metadata_body_conflict or len(readings) > 1
+    if is_conflict:
+        leaves = [leaf for one in readings for leaf in parse(one).leaves()]
+        met = bool(case.output.ids) and all(case.output.fits_as_it_stands(leaf) for leaf in leaves)
+        base |= {"conflict", *(["output-fits-every-reading"] if met else [])}
+        if len(readings) == 1:
+            base |= {"conflict-unread"}
+    if part.declared == NOASSERTION and readings != [NOASSERTION]:
+        base |= {"stated-in-text-only"}
+    found = [one for reading in readings for one in _of_tree(part, parse(reading), base, case)]
+    if part.upstream_license and path_of(part) in {"data", "evaluation"}:
+        found += _of_tree(part, parse(to_spdx(part.upstream_license)), base, case)
+    if part.code_license and part.bundled and path_of(part) == "bundled":
+        found += _of_tree(part, parse(to_spdx(part.code_license)), base, case)
+    found = _after_relicensing(part, found, base, case)
+    return _once(found) or _matching(part, part.declared, base | {"nothing-else"}, case)
+
+
+def _readings(part: Part) -> list[str]:
+    """The licence expressions that the component may be under: as declared, and as its text states."""
+    declared, stated = part.declared, to_spdx(part.body_license) if part.body_license else ""
+    if part.license == NOASSERTION or declared == NOASSERTION:
+        return [stated or NOASSERTION]
+    return list(dict.fromkeys(one for one in (declared, stated) if one))
+
+
+def _of_tree(part: Part, node: Node, base: frozenset[str], case: _Case) -> list[_Finding]:
+    """AND: all branches; OR: the one that the company names, else the best."""
+    if node.kind == "and":
+        return [one for branch in node.branches for one in _of_tree(part, branch, base, case)]
+    if node.kind == "or":
+        chosen = case.company.choice(part.label) if case.company else ""
+        branches = [one for one in node.branches if chosen in one.leaves()] or node.branches
+        judged = [_of_tree(part, branch, base, case) for branch in branches]
+        return min(judged, key=_weight)
+    words = base | license_words(part, node.name, case.output)
+    if part.origin == "customer":
+        # The contract is the licence: what it permits is what somebody has signed, not an id.
+        words -= {"no-facts", "no-grant", "limited"}
+    if case.company:
+        words |= case.company.license_words(node.name)
+    return _matching(part, node.name, words, case)
+
+
+def _matching(part: Part, license_id: str, words: frozenset[str], case: _Case) -> list[_Finding]:
+    del case
+    rules = (rule for rule in written_policy().rules if rule.matches(path_of(part), words))
+    found = [_Finding(part, rule, license_id, words, _statement(part, rule)) for rule in rules]
+    # "nothing asked" stands alone, and is only tried where no other row matched.
+    return [one for one in found if one.rule.id != "nothing-asked" or len(found) == 1]
+
+
+def _after_relicensing(
+    part: Part, found: list[_Finding], base: frozenset[str], case: _Case
+) -> list[_Finding]:
+    """Where only a later licence of the same thing permits the use: its findings, and the question of its reach."""
+    if not part.later_license or path_of(part) != "weights":
+        return found
+    later = _of_tree(part, parse(to_spdx(part.later_license)), base | {"needs-the-later-license"}, case)
+    if _worst(found) is Verdict.BLOCKED and _worst(later) < Verdict.BLOCKED:
+        return later
+    return found
+
+
+def _once(found: list[_Finding]) -> list[_Finding]:
+    """Rows about the component itself count once, whatever the number of its licences."""
+    seen: dict[tuple[str, str], _Finding] = {}
+    for one in found:
+        about_license = one.rule.clause or "{license}" in "".join(one.rule.duties)
+        seen.setdefault((one.rule.id, one.license if about_license else ""), one)
+    return list(seen.values())
+
+
+def _worst(found: Iterable[_Finding]) -> Verdict:
+    return Verdict.worst(one.rule.verdict for one in found)
+
+
+def _weight(found: list[_Finding]) -> tuple[int, int]:
+    return _worst(found).rank, sum(len(one.rule.duties) for one in found)
+
+
+def _statement(part: Part, rule: Rule) -> str:
+    """The upstream words that a row is about, where they are prose."""
+    if rule.id.startswith("gate-"):
+        return part.extra_gated_prompt
+    if rule.clause in {"non-commercial", "research-only"} or "extra-terms" in rule.id or "cite" in rule.id:
+        prose = [one for one in (part.extra_terms, part.prose) if one]
+        return next((one for one in prose if limits_in(one)), prose[0] if prose else "")
+    return ""
+
+
+# ---- the model as one ---------------------------------------------------------------------------------------------
+
+
+def _joined(parts: list[Part], case: _Case) -> list[_Finding]:
+    """That some licence satisfies everything that is copied into the model, if it leaves."""
+    inside = [part for part in parts if path_of(part) == "weights" and part.shipped and not _is_teacher(part)]
+    ids = {part.label: _ids_inside(part) for part in inside}
+    limited = [name for name, own in ids.items() if any((one := facts_of(i)) and one.outputs for i in own)]
+    if len(inside) < 2 or common_outputs(i for own in ids.values() for i in own) != []:
+        return []
+    words = use_words(case.use) | {"no-common-output"}
+    whole = replace(inside[0], name=" + ".join(limited), evidence=())
+    rules = (rule for rule in written_policy().rules if rule.matches("whole", words) and rule.path == "whole")
+    return [_Finding(whole, rule, "", words) for rule in rules]
+
+
+def common_outputs(license_ids: Iterable[str]) -> list[str] | None:
+    """Licences that an adaptation of works under all of these may carry; None if it is free."""
+    common: list[str] | None = None
+    ids = list(license_ids)
+    for name in ids:
+        facts = facts_of(name)
+        if facts is None or not facts.outputs:
+            continue
+        if set(facts.clashes) & set(ids):
+            return []
+        common = [one for one in (common or facts.outputs) if one in facts.outputs]
+        if not common:
+            return []
+    return common
+
+
+def _ids_inside(part: Part) -> tuple[str, ...]:
+    """The licence ids that bind together; of an OR only the branch that limits least."""
+    found: tuple[str, ...] = ()
+    for reading in _readings(part):
+        node = parse(reading)
+        branches = node.branches if node.kind == "or" else (node,)
+        free = [one for one in branches if common_outputs(one.leaves()) is None]
+        found += (free or list(branches))[0].leaves()
+    return found
+
+
+def _is_teacher(part: Part) -> bool:
+    return part.role == "teacher" or part.relation == "distilled-from"
+
+
+# ---- what people read and do --------------------------------------------------------------------------------------
+
+
+def _reasons(findings: list[_Finding], case: _Case, decisions: list[Decision]) -> tuple[Reason, ...]:
+    """Worst first, then in the order of the components."""
+    reasons = []
+    for one in findings:
+        waiver = case.company.waiver_for(one.part, one.rule, case.use.id, case.today) if case.company else None
+        if waiver:
+            decisions.append(waiver)
+        facts = facts_of(one.license)
+        clause = facts.clauses.get(one.rule.clause, "") if facts and one.rule.clause else ""
+        reasons.append(
+            Reason(
+                component=one.part.label,
+                role=one.part.role,
+                rule=one.rule.id,
+                verdict=one.rule.verdict,
+                license=one.license,
+                clause=f"{one.license} {clause}" if clause else one.rule.basis,
+                source=facts.source if facts and clause else _RULE_SOURCE,
+                evidence=one.part.evidence,
+                statement=one.statement,
+                waiver=waiver.id if waiver else "",
+            )
+        )
+    return tuple(sorted(reasons, key=lambda reason: -reason.verdict.rank))
+
+
+def _obligations(
+    findings: list[_Finding], reasons: tuple[Reason, ...], case: _Case, decisions: list[Decision]
+) -> tuple[Obligation, ...]:
+    """Every duty once for each component, with the record that is always kept."""
+    waived = {(one.component, one.rule): one.waiver for one in reasons if one.waiver}
+    found: dict[tuple[str, str], Obligation] = {}
+    found["keep-license-record", ""] = _obligation("keep-license-record", "", case, decisions, "")
+    for one in findings:
+        for template in one.rule.duties:
+            token = _filled(template, one)
+            if not token:
+                continue
+            waiver = waived.get((one.part.label, one.rule.id), "")
+            found.setdefault(
+                (token, one.part.label), _obligation(token, one.part.label, case, decisions, waiver)
+            )
+    return tuple(found.values())
+
+
+def _obligation(
+    token: str, component: str, case: _Case, decisions: list[Decision], waiver: str
+) -> Obligation:
+    kind, _, name = token.partition(":")
+    duty = written_policy().duties[kind]
+    files = tuple(one.format(name=name) for one in duty.files)
+    made = Obligation(token, component, duty.actor, files, required=duty.required)
+    if files:
+        return replace(made, state="met-by-file")
+    if waiver:
+        return replace(made, state="acknowledged", acknowledgement=waiver)
+    signed = case.company.acknowledgement_of(made, case.use.id, case.today) if case.company else None
+    if signed:
+        decisions.append(signed)
+        return replace(made, state="acknowledged", acknowledgement=signed.id)
+    return made
+
+
+def _filled(template: str, finding: _Finding) -> str:
+    """A duty's token with its names; empty for one that would name nothing."""
+    part, facts = finding.part, facts_of(finding.license)
+    common = common_outputs(leaf for one in _readings(part) for leaf in parse(one).leaves())
+    token = template.format(
+        component=part.label,
+        license=finding.license,
+        declared=part.declared,
+        holder=part.label,
+        upstream=f"{part.upstream_name or part.label} {to_spdx(part.upstream_license or None)}",
+        outputs=facts.own_output if facts else "",
+        restrictions=facts.restrictions if facts and facts.restrictions else finding.license,
+        common_outputs=common[0] if common else "",
+    )
+    return "" if token.endswith(":") else token
+
+
+def _with_evidence(part: Part, case: _Case, decisions: list[Decision]) -> Part:
+    """A component with what signed entries of the company policy add: a found licence, a permission."""
+    if case.company is None:
+        return part
+    return case.company.completed(part, case.use.id, case.today, decisions)
+
+
+def _policy_record(company: CompanyPolicy | None) -> dict[str, str]:
+    record = {"rules_sha256": written_policy().sha256}
+    if company:
+        record |= {"name": company.name, "version": company.version, "sha256": company.sha256}
+    return record
+
+
+__all__ = ["OWN", "assess", "checked_output", "common_outputs"]
