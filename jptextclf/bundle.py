@@ -8,24 +8,30 @@ pickle in it; every file stands with its hash in ``MANIFEST.json``.
 ``model.safetensors``       its weights, float32
 ``tokenizer*``, ``vocab*``    tokenizer files for plain transformers; of the SentencePiece route also ``*.model``
 ``requirements.txt``        packages that plain transformers needs for them
-``jptextclf.json``          label schema, thresholds, maximum length, adapter, scores, settings, versions
+``jptextclf.json``          label schema, thresholds, maximum length, adapter, scores, settings, versions, and the
+                            hash of every file but itself and the manifest
 ``components.json``         what the model is made from: the licence record
+``upstream/``               licence, notice and card that came with the encoder, as they were
 ``README.md``               a model card that says "not reviewed, not for distribution" in both languages
 ``MANIFEST.json``           sha256 and size of every other file
 ==========================  =============================================================================
+
+Hashes show accidents and careless edits. They are no signature: whoever can write the directory can also write
+new hashes, as long as the record stays consistent in itself (:func:`require_sealed`).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from jptextclf import __version__, messages
 from jptextclf.adapters import TokenizerAdapter, open_adapter
 from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
+from jptextclf.cards import find_encoder_card
 from jptextclf.devices import choose_device
 from jptextclf.errors import JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
@@ -33,9 +39,14 @@ from jptextclf.licensing import Component
 from jptextclf.model import Classifier, load_classifier
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import torch
 
 SCHEMA_VERSION = 1
+UPSTREAM = "upstream"
+"""Directory of the texts that came with the encoder."""
+_SEALED = "sealed"
 _RECORD, _COMPONENTS, _MANIFEST, _README = RUN_RECORD, "components.json", "MANIFEST.json", "README.md"
 _ROLES = ("base_model", "training_data")
 RUN_FILES = (
@@ -83,6 +94,8 @@ class Bundle:
     """What the adapter is opened with: dictionary, lower-casing and the like."""
     components: tuple[Component, ...]
     record: dict[str, Any]
+    upstream: Mapping[str, bytes] = field(default_factory=dict)
+    """Licence, notice and card that came with the encoder: file name -> its bytes."""
     """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
 
     def __post_init__(self) -> None:
@@ -132,30 +145,79 @@ def write_bundle(
     with new_directory(bundle.path, overwrite=overwrite) as staging:
         _write_network(classifier, staging)
         adapter.save_pretrained(staging, max_length=bundle.max_length)
-        _write_json(staging / _RECORD, bundle.to_json())
         _write_json(
             staging / _COMPONENTS,
             {"schema_version": SCHEMA_VERSION, "components": [one.to_json() for one in bundle.components]},
         )
         (staging / _README).write_text(model_card(bundle), encoding="utf-8")
-        files = sorted(path for path in staging.rglob("*") if path.is_file())
-        _write_json(
-            staging / _MANIFEST,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "files": {
-                    path.relative_to(staging).as_posix(): {
-                        "sha256": sha256_of(path),
-                        "size": path.stat().st_size,
-                    }
-                    for path in files
-                },
-            },
+        write_upstream(bundle, staging)
+        seal(staging, {key: value for key, value in bundle.to_json().items() if key != "export"})
+
+
+def write_upstream(bundle: Bundle, directory: Path) -> None:
+    """The texts that came with the encoder, in ``upstream/``."""
+    for name, text in bundle.upstream.items():
+        (directory / UPSTREAM).mkdir(exist_ok=True)
+        (directory / UPSTREAM / name).write_bytes(text)
+
+
+def seal(directory: Path, record: Mapping[str, Any]) -> None:
+    """Write ``jptextclf.json``, with the hash of every file that is there, and ``MANIFEST.json`` over all of them."""
+    sealed = {name: sha256_of(directory / name) for name in sorted(_visible_files(directory))}
+    _write_json(directory / _RECORD, {**record, _SEALED: sealed})
+    files = {
+        name: {"sha256": sha256_of(directory / name), "size": (directory / name).stat().st_size}
+        for name in sorted(_visible_files(directory))
+    }
+    _write_json(directory / _MANIFEST, {"schema_version": SCHEMA_VERSION, "files": files})
+
+
+def require_sealed(bundle: Bundle) -> None:
+    """That the record agrees with the files beside it and with itself, whatever the manifest says.
+
+    What it cannot see: somebody who rewrites a file, both hashes of it and every fact that is recorded twice.
+
+    :raises SetupError: it does not (``JPT-E067``)
+    """
+    record = _read_json(bundle.path / _RECORD)
+    sealed = record.get(_SEALED)
+    if not isinstance(sealed, dict):
+        raise SetupError("E067", path=bundle.path, problem=messages.text("bundle.no_seal", file=_RECORD))
+    for name in sorted(_visible_files(bundle.path) - {_RECORD, _MANIFEST} | set(sealed)):
+        file = bundle.path / name
+        if not file.is_file() or sha256_of(file) != sealed.get(name):
+            problem = messages.text("bundle.not_the_sealed", file=name, record=_RECORD)
+            raise SetupError("E067", path=bundle.path, problem=problem)
+    for problem in _contradictions(bundle):
+        raise SetupError("E067", path=bundle.path, problem=problem)
+
+
+def _contradictions(bundle: Bundle) -> Iterator[str]:
+    """Facts that the licence record and the training record tell differently."""
+    encoder = bundle.record.get("encoder", {})
+    base = next(one for one in bundle.components if one.role == "base_model")
+    if base.sha256 != encoder.get("sha256"):
+        yield messages.text("bundle.another_encoder", found=base.name, expected=encoder.get("name", "?"))
+    recorded = [(one["name"], one["sha256"]) for one in bundle.record.get("training_data", ())]
+    found = [(one.name, one.sha256) for one in bundle.components if one.role == "training_data"]
+    if found != recorded:
+        names = messages.listing(name for name, _ in found)
+        yield messages.text(
+            "bundle.other_data", names=names, recorded=messages.listing(name for name, _ in recorded)
         )
+    card = (
+        find_encoder_card(base.name) if base.origin == "public" and encoder.get("kind") != "builtin" else None
+    )
+    for name in ("vocab.txt", "spiece.model") if card is not None else ():
+        file = bundle.path / name
+        if card is not None and name in card.files and file.is_file() and sha256_of(file) != card.files[name]:
+            yield messages.text("bundle.not_its_vocabulary", name=base.name, file=name)
 
 
 def open_bundle(path: Path) -> Bundle:
     """Read a run directory after checking every file against the manifest.
+
+    An export is read in the same way.
 
     :raises SetupError: no run directory (``JPT-E049``), a file that is missing or differs (``JPT-E060``), a
         newer format (``JPT-E061``), or a damaged record (``JPT-E062``)
@@ -169,6 +231,7 @@ def open_bundle(path: Path) -> Bundle:
         schema = LabelSchema.from_json(record.pop("labels"))
         _check_labels(path, schema)
         adapter = record.pop("adapter")
+        record.pop(_SEALED, None)
         return Bundle(
             path=path,
             schema=schema,
@@ -178,11 +241,17 @@ def open_bundle(path: Path) -> Bundle:
             adapter_options=adapter.get("options", {}),
             components=tuple(Component.from_json(one) for one in components),
             record=record,
+            upstream=_read_upstream(path),
         )
     except SetupError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, JptextclfError) as error:
         raise SetupError("E062", path=path, problem=f"{type(error).__name__}: {error}") from error
+
+
+def _read_upstream(path: Path) -> dict[str, bytes]:
+    directory = path / UPSTREAM
+    return {one.name: one.read_bytes() for one in sorted(directory.iterdir())} if directory.is_dir() else {}
 
 
 def _check_labels(path: Path, schema: LabelSchema) -> None:

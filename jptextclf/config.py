@@ -66,6 +66,12 @@ class TrainConfig:
     max_tokens: int = 8192
     """Padded pieces in one micro-batch at most: bounds memory, never changes the result's mathematics."""
 
+    use: str | None = None
+    """What the model is for (:data:`jptextclf.licensing.uses.USES`): judged before training. None: the default of
+    the policy; without one every use is judged and nothing is stopped."""
+    policy: str | None = None
+    """File of the company's policy. None: the rules of this package alone."""
+
     def __post_init__(self) -> None:
         problems = [
             text(
@@ -173,4 +179,6 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "device": (_is_device, "a_device"),
     "precision": (_one_of(Precision), "a_precision"),
     "max_tokens": (_whole(16), "whole_from_16"),
+    "use": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
+    "policy": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
 }

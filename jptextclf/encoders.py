@@ -39,16 +39,20 @@ TOKENIZER_FILES = (
     "vocab.txt", "vocab.json", "merges.txt", "*.model",
 )  # fmt: skip
 """What its tokenizer is made of."""
+UPSTREAM_TEXTS = ("README.md", "LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
+"""What upstream says of it, and under which terms."""
 FILES = (
     "config.json", "*.safetensors", "*.safetensors.index.json",
     *TOKENIZER_FILES,
-    "README.md", "LICENSE*", "NOTICE*",
+    *UPSTREAM_TEXTS,
 )  # fmt: skip
 """What an encoder is made of: these names at the top of its directory, nothing else."""
 MANIFEST = "MANIFEST.json"
 _MANIFEST_SCHEMA = 1
 _LARGEST_JSON = 32 << 20
 """Bytes of a configuration or an index that are read."""
+_LARGEST_TEXT = 4 << 20
+"""Bytes of a licence, a notice or a card that are kept."""
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"}
 _NAME = re.compile(r"[^\W_][\w.-]*(/[^\W_][\w.-]*)?")
 _LONGEST_NAME = 200
@@ -76,6 +80,15 @@ class EncoderFiles:
     """What is known about it: by its hub id, or by the hash of its vocabulary."""
     notes: tuple[str, ...] = ()
     """Sentences that the user should see."""
+
+    def upstream_texts(self) -> dict[str, bytes]:
+        """Licence, notice and card beside the weights: file name -> bytes. Of an unusually long one nothing."""
+        found = [
+            path
+            for path in sorted(self.directory.iterdir())
+            if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in UPSTREAM_TEXTS)
+        ]
+        return {path.name: path.read_bytes() for path in found if path.stat().st_size <= _LARGEST_TEXT}
 
     def to_json(self) -> dict[str, Any]:
         """For machine output; without the notes, which are sentences."""
@@ -161,6 +174,27 @@ def _resolve(model: str, progress: Progress | None, *, wanted: Wanted) -> Encode
             "U070", name=model, known=messages.listing(known, 30), hint=messages.did_you_mean(model, known)
         )
     return _from_hub(HubId.parse(model if card is None else f"{card.source}{at}{revision}"), progress, wanted)
+
+
+def stated_by_hub(model: str, *, progress: Progress | None = None) -> tuple[Component, dict[str, bytes]]:
+    """What a hub repository says of a model's licence, without its weights: the component, and its texts by name.
+
+    :param model: hub id ``org/name[@revision]``
+    :raises ConfigError: it is no hub id (``JPT-U071``), or no name at all (``JPT-U070``)
+    :raises SetupError: what :func:`jptextclf.hub.fetch_snapshot` raises
+    """
+    if "/" not in model or _PATH_LIKE.match(model):
+        return _resolve(model, progress, wanted="encoder").component, {}
+    hub_id = HubId.parse(model)
+    patterns = ("config.json", *UPSTREAM_TEXTS)
+    snapshot = fetch_snapshot(
+        hub_id, kind="model", patterns=patterns, ignore=("*/*",), check=lambda _: None, progress=progress
+    )
+    found = _encoder(
+        snapshot.directory, name=hub_id.repo, revision=snapshot.commit, kind="hub", origin="public", files={},
+        url=snapshot.url,
+    )  # fmt: skip
+    return replace(found.component, sha256=""), found.upstream_texts()
 
 
 def import_model(

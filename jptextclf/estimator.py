@@ -65,6 +65,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         device: str = "auto",
         precision: str = "auto",
         max_tokens: int = 8192,
+        use: str | None = None,
+        policy: str | None = None,
         data_origin: str | None = None,
         data_license: str | None = None,
         personal_information: str | None = None,
@@ -88,6 +90,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.precision = precision
         self.max_tokens = max_tokens
+        self.use = use
+        self.policy = policy
         self.data_origin = data_origin
         self.data_license = data_license
         self.personal_information = personal_information

@@ -6,6 +6,8 @@ It does not know files: examples come in, a classifier with its record goes out.
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import platform
 import time
 from dataclasses import dataclass, replace
@@ -72,6 +74,16 @@ class Prepared:
             thresholds=None if thresholds is None else np.array(thresholds, dtype=np.float32),
             max_length=self.config.max_length,
             device=self.plan.device,
+        )
+
+    def components(self, data: Sequence[Component]) -> tuple[Component, ...]:
+        """What the model is made from, with these data: known before anything is trained."""
+        return (
+            self.encoder.component,
+            self.encoder.tokenizer_component,
+            *self.adapter.components(),
+            *data,
+            *software_components((*TRAINING_PACKAGES, *self.adapter.software)),
         )
 
 
@@ -239,14 +251,12 @@ def run(
         max_length=config.max_length,
         adapter=prepared.adapter.name,
         adapter_options=prepared.adapter.info().options,
-        components=(
-            prepared.encoder.component,
-            prepared.encoder.tokenizer_component,
-            *prepared.adapter.components(),
-            *data_components,
-            *software_components((*TRAINING_PACKAGES, *prepared.adapter.software)),
-        ),
-        record=_record(prepared, history, evaluations, comparison, data_record, seconds),
+        components=prepared.components(data_components),
+        record={
+            **_record(prepared, history, evaluations, comparison, data_record, seconds),
+            "training_data": [{"name": one.name, "sha256": one.sha256} for one in data_components],
+        },
+        upstream=prepared.encoder.upstream_texts(),
     )
     return Result(bundle, predictor, comparison)
 
@@ -317,6 +327,13 @@ def _predict(prepared: Prepared, progress: Progress) -> dict[Split, Prediction]:
         return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
 
 
+def _today() -> str:
+    """``YYYY-MM-DD``, UTC; ``SOURCE_DATE_EPOCH`` wins."""
+    asked = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = dt.datetime.fromtimestamp(int(asked), dt.UTC) if asked.isdecimal() else dt.datetime.now(dt.UTC)
+    return now.date().isoformat()
+
+
 def _record(
     prepared: Prepared,
     history: History,
@@ -333,8 +350,9 @@ def _record(
             "revision": prepared.encoder.revision,
             "sha256": prepared.encoder.sha256,
         },
-        # The encoder by name: the path of a directory belongs to this machine only.
-        "config": {**prepared.config.to_json(), "model": prepared.encoder.name},
+        "created": _today(),
+        # The encoder by name: the path of a directory belongs to this machine only, and so does that of a policy.
+        "config": {**prepared.config.to_json(), "model": prepared.encoder.name, "policy": None},
         "plan": prepared.plan.to_json(),
         "history": history.to_json(),
         "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},

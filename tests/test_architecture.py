@@ -19,8 +19,9 @@ ROWS = {
     "builtin": 2.3, "encoders": 2.4,
     "adapters": 3.0, "metrics": 3.0,
     "data": 4.0,
-    "devices": 5.0, "batching": 5.0, "model": 5.1, "bundle": 5.2, "guard": 5.2,
+    "devices": 5.0, "batching": 5.0, "model": 5.1, "bundle": 5.2, "guard": 5.2, "subjects": 5.3,
     "evaluation": 6.0, "thresholds": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "baselines": 6.1, "experiment": 6.2,
+    "exporters": 6.3,
     "api": 7.0, "estimator": 7.1,
     "doctor": 8.0, "cli": 8.1, "__main__": 8.2,
 }  # fmt: skip

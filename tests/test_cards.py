@@ -242,7 +242,9 @@ def test_a_component_carries_every_statement_about_that_part(tmp_path):
 
 
 def test_statements_that_differ_are_joined_not_chosen_from(tmp_path):
-    text = CARD.replace('what = "vocabulary"', 'what = "weights"').replace("license: apache-2.0", "Apache 2.0")
+    text = CARD.replace('what = "vocabulary"', 'what = "weights"').replace(
+        "license: apache-2.0", "Apache 2.0"
+    )
     assert read_encoder_card(write(tmp_path, text)).component().license == "Apache-2.0 AND CC-BY-SA-4.0"
 
 
