@@ -1,0 +1,63 @@
+"""Whether a card contradicts itself: its licence key against its body, and against keys that the Hub ignores."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.identifiers import same_license
+from jptextclf.licensing.reading.mentions import covers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jptextclf.licensing.reading.mentions import Mention
+    from jptextclf.licensing.reading.restrictions import Restriction
+
+ConflictKind = Literal[
+    "license-id-disagrees",
+    "license-key-twice",
+    "metadata-key-ignored",
+    "body-adds-restriction",
+    "not-read-in-full",
+]
+_ID = re.compile(r"[^\s()]+")
+_ALREADY = {
+    "non-commercial": re.compile(r"-NC\b|-NC-|Research|Noncommercial|Amazon-Reviews", re.IGNORECASE),
+    "no-derivatives": re.compile(r"-ND\b"),
+    "no-redistribution": re.compile(r"Research", re.IGNORECASE),
+}
+
+
+def disagrees(declared: str, mentions: Iterable[Mention]) -> bool:
+    """Whether the body names licences for the model and none of them is in the declared expression.
+
+    Without a declared licence there is nothing to compare. ``GPL-3.0-only`` agrees with a body that says GPL, or
+    GPL 3 or later: the Hub's ids do not tell them apart.
+    """
+    stated = {one.license for one in mentions if one.about == "model"}
+    if declared == NOASSERTION or not stated:
+        return False
+    ids = [word for word in _ID.findall(declared) if word not in {"AND", "OR", "WITH"}]
+    return not any(_agree(one, other) for one in ids for other in stated)
+
+
+def adds_restriction(declared: str, restrictions: Sequence[Restriction]) -> bool:
+    """Whether the body forbids for the model what the declared licence alone would allow."""
+    if declared == NOASSERTION:
+        return False
+    return any(
+        one.about == "model" and one.is_term and not _is_already_in(one.kind, declared)
+        for one in restrictions
+    )
+
+
+def _is_already_in(kind: str, declared: str) -> bool:
+    pattern = _ALREADY.get(kind, _ALREADY["non-commercial"])
+    return bool(pattern.search(declared))
+
+
+def _agree(one: str, other: str) -> bool:
+    one, other = one.replace("-or-later", "-only"), other.replace("-or-later", "-only")
+    return same_license(one, other) or covers(one, other) or covers(other, one)

@@ -1,0 +1,160 @@
+"""Names of licences in prose -> ids: the table beside it, and the grammar of Creative Commons.
+
+It does not know what the licence is said of.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.identifiers import to_spdx_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = Path(__file__).with_name("names.toml")
+_EDGE = r"(?<![A-Za-z0-9_]){}s?(?![A-Za-z])"
+_VERSION = r"(?:v(?:ersion|er)?\.?\s?)?(?P<version>\d\.\d)"
+_PORT = r"(?:[\s/-]{0,2}(?P<port>jp|de|fr|us|uk|es|it|nl|igo|au)\b)?"
+_SHORT = (
+    r"cc[\s_-]{0,3}(?P<parts>by(?:(?:[\s_/-]{1,3}(?:nc|sa|nd|non[\s-]?commercial|share[\s-]?alike|no[\s-]?derivatives))|ncsa|sa|nc|nd){0,3})(?:[\s_-]{0,2}"
+    + _VERSION
+    + ")?"
+    + _PORT
+)
+_LONG = (
+    r"(?P<prefix>creative[\s-]?commons[\s:,\-–—]{0,3}(?:licen[cs]e[\s:,\-–—]{0,3})?)?(?P<parts>attribution(?:[\s,/\-–—]{1,4}(?:non[\s-]?commercial|share[\s-]?alike|no[\s-]?deriv(?:ative)?s?(?:\sworks)?)){0,3})"
+    r"(?P<tail>[\s,(\-–—]{0,3}(?:licen[cs]e[\s,(]{0,2})?"
+    + _VERSION
+    + r"(?:[\s,]{0,2}(?:international|unported|generic|japan))?)?"
+)
+_JAPANESE = (
+    r"(?:クリエイティブ[・\s]?コモンズ|cc)[\s・ライセンス（(]{0,10}(?P<parts>表示(?:[\s\-‐－–—ー・]{1,3}(?:非営利|継承|改変禁止)){0,3})[\s\-（(]{0,2}(?:"
+    + _VERSION
+    + r")?[\s]{0,2}(?P<japan>日本|国際|非移植|一般)?"
+)
+_URL = r"creativecommons\.org/licenses/(?P<parts>by(?:-(?:nc|sa|nd)){0,3})(?:/(?P<version>\d\.\d)(?:/(?P<port>[a-z]{2})(?![a-z.]))?)?"
+_ELEMENTS = (
+    ("NC", re.compile(r"nc|non[\s-]?commercial|非営利", re.IGNORECASE)),
+    ("ND", re.compile(r"nd|no[\s-]?deriv|改変禁止", re.IGNORECASE)),
+    ("SA", re.compile(r"sa|share[\s-]?alike|継承", re.IGNORECASE)),
+)
+_CREATIVE_COMMONS = tuple(
+    re.compile(pattern, re.IGNORECASE) for pattern in (_EDGE.format(_SHORT), _LONG, _JAPANESE, _URL)
+)
+_CONTEXT = re.compile(r"licen[cs]|ライセンス|\bunder\b|許諾", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Name:
+    """A licence's name where it stands."""
+
+    license: str
+    """Id, or ``LicenseRef-…-family`` / ``LicenseRef-…-unversioned`` where the name leaves the version open."""
+    start: int
+    end: int
+    is_weak: bool = False
+    """Whether it counts only beside nothing stronger."""
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    license: str
+    pattern: re.Pattern[str]
+    is_weak: bool
+    needs_context: bool
+    is_gnu: bool
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[_Pattern, ...]:
+    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["name"]
+    return tuple(
+        _Pattern(
+            row["id"],
+            re.compile(_EDGE.format(f"(?:{row['pattern']})"), re.IGNORECASE),
+            row.get("weak", False),
+            row.get("needs_context", False),
+            row.get("gnu", False),
+        )
+        for row in rows
+    )
+
+
+def find_names(text: str, start: int = 0, end: int | None = None) -> list[Name]:
+    """Every licence named in a stretch of text, in order; of names that overlap the longest stays."""
+    stop = len(text) if end is None else end
+    found = sorted(_candidates(text, start, stop), key=lambda name: (name.start, -name.end))
+    names: list[Name] = []
+    for name in found:
+        if names and name.start < names[-1].end:
+            if name.end - name.start > names[-1].end - names[-1].start:
+                names[-1] = name
+            continue
+        names.append(name)
+    return names
+
+
+def _candidates(text: str, start: int, end: int) -> Iterator[Name]:
+    for row in _patterns():
+        for match in row.pattern.finditer(text, start, end):
+            if row.needs_context and not _has_context(text, match):
+                continue
+            yield Name(_table_id(row, match), match.start(), match.end(), row.is_weak)
+    for pattern in _CREATIVE_COMMONS:
+        for match in pattern.finditer(text, start, end):
+            if license_id := _creative_commons(match):
+                yield Name(license_id, match.start(), match.end())
+
+
+def _has_context(text: str, match: re.Match[str]) -> bool:
+    """Whether a word such as "MIT" stands as a licence: after "licence", "under", or alone on its line or cell."""
+    before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
+    after = text[match.end() : match.end() + 20].partition("\n")[0]
+    is_alone = not before.strip(' \t*_-|`"[#:\r') and not after.strip(' \t*_-|`".])\r')
+    return is_alone or bool(_CONTEXT.search(before[-24:]))
+
+
+def _table_id(row: _Pattern, match: re.Match[str]) -> str:
+    if row.is_gnu:
+        return _gnu(row.license, match["version"], is_later=bool(match["later"]))
+    groups = match.groupdict()
+    return row.license.format(version=groups["version"]) if "{" in row.license else row.license
+
+
+def _gnu(family: str, version: str | None, *, is_later: bool) -> str:
+    if not version:
+        return f"LicenseRef-{family}-family"
+    number = version if "." in version else f"{version}.0"
+    number = "2.1" if (family, number) == ("LGPL", "2.0") and version == "2" else number
+    return f"{family}-{number}-{'or-later' if is_later else 'only'}"
+
+
+def _creative_commons(match: re.Match[str]) -> str:
+    """``CC BY-NC-SA 4.0 -> CC-BY-NC-SA-4.0``; empty where the words are not a licence's name."""
+    groups = match.groupdict()
+    if "tail" in groups and not (groups["prefix"] or _is_named_by_tail(groups["tail"])):
+        return ""
+    elements = "-".join(["BY", *(key for key, pattern in _ELEMENTS if pattern.search(match["parts"][2:]))])
+    elements = elements.replace("ND-SA", "ND")
+    if not groups["version"]:
+        return f"LicenseRef-CC-{elements}-unversioned"
+    base = f"CC-{elements}-{groups['version']}"
+    port = "JP" if groups.get("japan") == "日本" else (groups.get("port") or "").upper()
+    return _known(f"{base}-{port}") if port else _known(base)
+
+
+def _is_named_by_tail(tail: str | None) -> bool:
+    return bool(tail) and bool(re.search(r"international|unported|generic|japan", tail or "", re.IGNORECASE))
+
+
+def _known(license_id: str) -> str:
+    """The SPDX spelling, or a reference where the list has no such port."""
+    known = to_spdx_id(license_id)
+    return known if known and known != NOASSERTION else f"LicenseRef-{license_id}"

@@ -1,0 +1,132 @@
+"""Limits on use that prose states beside a licence, in English and Japanese. The patterns are data.
+
+It does not judge: whether a limit matters is a question of the use.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jptextclf.licensing.reading.document import Document
+from jptextclf.licensing.reading.mentions import LineIndex, quoted
+from jptextclf.licensing.reading.subjects import About, what_about
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = Path(__file__).with_name("restrictions.toml")
+MOST = 2000
+"""Restrictions that are kept of one card."""
+INTENDED = "intended-for-research"
+"""A stated purpose ("intended for research"), which asks for nothing; every other kind is a term."""
+_TRIGGER = re.compile(
+    r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"(?:not\s(?:only|limited|restricted|just|limited\sto|restricted\sto|solely)|n't\s(?:only|limited|restricted)|without|no\sneed)[\s\w]{0,12}\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """A limit on use, as upstream words it."""
+
+    kind: str
+    """``non-commercial``, ``research-only``, ``educational-only``, ``evaluation-only``, ``personal-only``,
+    ``no-redistribution``, ``no-derivatives``, or ``intended-for-research``, which is a wish and no term."""
+    span: tuple[int, int]
+    """First character of the words in the text, and the one behind them."""
+    line: int
+    """From 1."""
+    statement: str
+    """The clause around it."""
+    about: About
+
+    @property
+    def is_term(self) -> bool:
+        """Whether it forbids something; a stated purpose does not."""
+        return self.kind != INTENDED
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    kind: str
+    pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    unless_after: re.Pattern[str] | None
+
+
+def find_restrictions(text: str) -> tuple[Restriction, ...]:
+    """The limits on use that any prose states: a README, ``extra_gated_prompt``, a clause of a contract.
+
+    ``"商用利用は禁止です" -> non-commercial``; ``"商用利用可"`` and "commercial use is allowed" state none.
+    """
+    return tuple(restrictions_of(Document(text), LineIndex(text)))
+
+
+def restrictions_of(document: Document, lines: LineIndex) -> list[Restriction]:
+    """The same for a document that has been cut already."""
+    found: list[Restriction] = []
+    for block in document.blocks:
+        if not _TRIGGER.search(document.prose, block.start, block.end):
+            continue
+        for kind, start, end in _spans(document.prose, block.start, block.end):
+            about, statement = what_about(document, start, end, is_term=True)
+            words = quoted(document.text, statement.start, statement.end)
+            found.append(Restriction(kind, (start, end), lines(start), words, about))
+            if len(found) >= MOST:
+                return found
+    return found
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[_Pattern, ...]:
+    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["restriction"]
+    return tuple(
+        _Pattern(
+            row["kind"],
+            _compiled(row["pattern"]),
+            _compiled(row["unless"]) if "unless" in row else None,
+            _compiled(row["unless_after"]) if "unless_after" in row else None,
+        )
+        for row in rows
+    )
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # An English word must not begin inside another one; Japanese has no such edge.
+    edge = r"(?<![A-Za-z])" if re.match(r"[(?:\\a-z]", pattern) else ""
+    return re.compile(f"{edge}(?:{pattern})", re.IGNORECASE)
+
+
+def _spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
+    """Kind and span of each limit in a block, in order; of spans that overlap the earlier row of the table stays."""
+    spans: list[tuple[str, int, int]] = []
+    taken: list[tuple[int, int]] = []
+    for kind, left, right in _candidates(text, start, end):
+        if any(left < other_right and other_left < right for other_left, other_right in taken[-200:]):
+            continue
+        taken.append((left, right))
+        spans.append((kind, left, right))
+        if len(spans) >= MOST:
+            break
+    return sorted(spans, key=lambda span: span[1:])
+
+
+def _candidates(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    for row in _patterns():
+        for match in row.pattern.finditer(text, start, end):
+            before = text[max(start, match.start() - 40) : match.start()]
+            after = text[match.end() : min(end, match.end() + 40)]
+            if _NEGATED.search(before) or (row.unless and row.unless.search(before)):
+                continue
+            if row.unless_after and row.unless_after.match(after):
+                continue
+            yield row.kind, match.start(), match.end()
