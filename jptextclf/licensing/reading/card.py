@@ -17,6 +17,7 @@ from jptextclf.licensing.reading.conflict import ConflictKind, adds_restriction,
 from jptextclf.licensing.reading.document import Document
 from jptextclf.licensing.reading.front_matter import FrontMatter, read_front_matter
 from jptextclf.licensing.reading.mentions import MOST, LineIndex, Mention, find_mentions
+from jptextclf.licensing.reading.names import find_names
 from jptextclf.licensing.reading.restrictions import Restriction, restrictions_of
 
 MetadataStatus = Literal[
@@ -181,12 +182,18 @@ def _conflict(
         return "license-id-disagrees"
     if status == "key-twice":
         return "license-key-twice"
-    # A key that repeats what is declared hides nothing.
-    if any(to_spdx(value) != declared or declared == NOASSERTION for _, value in ignored):
+    if any(_hides(value, declared, mentions) for _, value in ignored):
         return "metadata-key-ignored"
     if adds_restriction(declared, restrictions):
         return "body-adds-restriction"
     return None if is_complete else "not-read-in-full"
+
+
+def _hides(value: object, declared: str, mentions: list[Mention]) -> bool:
+    """Whether a misspelt key says what neither the declaration nor the body says of the model."""
+    named = {one.license for one in find_names(f"license: {_as_text(value)}")}
+    stated = {declared, *(one.license for one in mentions if one.about == "model")}
+    return not (named | {to_spdx(value)}) & (stated - {NOASSERTION})
 
 
 def _suggestion(card: str, matter: FrontMatter, declared: str, ignored: list[tuple[str, object]]) -> str:

@@ -139,7 +139,7 @@ class _Cutter:
         bare = line.strip()
         if not bare:
             self._close(start)
-        elif heading := self._heading(line, start, end):
+        elif heading := self._heading(line, end):
             self._close(start)
             self._headings = [one for one in self._headings if one.level < heading.level] + [heading]
             # A title can state a licence too: "## License: MIT".
@@ -151,7 +151,7 @@ class _Cutter:
             self._close(start)
             self._open = start
 
-    def _heading(self, line: str, start: int, end: int) -> Heading | None:
+    def _heading(self, line: str, end: int) -> Heading | None:
         if match := _HEADING.match(line):
             return Heading(len(match[1]), match[2].strip(" #*_\t\r\n"))
         if match := _HTML_HEADING.match(line):

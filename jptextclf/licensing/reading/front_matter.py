@@ -21,7 +21,7 @@ LARGEST = 1 << 18
 """Characters of a block that are parsed; the largest real ones are a tenth of it."""
 _DEEPEST = 100
 """Levels of nesting; the parser takes quadratic time beyond."""
-_FENCE = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
+_DASHES = re.compile(r"\ufeff?\s*---")
 _OPENING = re.compile(r"\ufeff?(?:[ \t]*(?:\r\n|\n|\r))*---(?:\r\n|\n|\r)")
 _CLOSING = re.compile(r"(?:\A|(?<=[\n\r]))---(?=\r|\n|\Z)")
 _STRAY_KEY = re.compile(r"^license[ \t]*[:：]", re.MULTILINE | re.IGNORECASE)
@@ -57,7 +57,7 @@ class FrontMatter:
     """Keys that stand twice with different values."""
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """The block is not what a safe YAML loader would take."""
 
 
@@ -68,7 +68,7 @@ def read_front_matter(text: str) -> FrontMatter:
     """
     opening = _OPENING.match(text)
     if opening is None:
-        is_meant = _FENCE.search(text, 0, LARGEST) or _STRAY_KEY.search(text)
+        is_meant = _DASHES.match(text) or _STRAY_KEY.search(text)
         return FrontMatter("malformed" if is_meant else "absent")
     closing = _CLOSING.search(text, opening.end())
     if closing is None:
@@ -96,7 +96,7 @@ def _parsed(block: str, body_start: int, first_line: int) -> FrontMatter:
                 contradicted.add(key)
             values[key], lines[key] = value, first_line + line
     # ValueError: lone surrogates cannot be handed to the parser.
-    except (yaml.YAMLError, _Unreadable, ValueError):
+    except (yaml.YAMLError, _UnreadableError, ValueError):
         return FrontMatter("yaml-error", body_start)
     return FrontMatter("read", body_start, values, lines, frozenset(contradicted))
 
@@ -123,18 +123,18 @@ class _Events:
         self._depth += isinstance(event, self._yaml.CollectionStartEvent)
         self._depth -= isinstance(event, self._yaml.CollectionEndEvent)
         if self._depth > _DEEPEST:
-            raise _Unreadable("nested too deeply")
+            raise _UnreadableError("nested too deeply")
         self._check(event)
         return event
 
     def _check(self, event: yaml.Event) -> None:
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if isinstance(event, self._yaml.AliasEvent) and anchor not in self._anchors:
-            raise _Unreadable("an alias without its anchor")
+            raise _UnreadableError("an alias without its anchor")
         if anchor is not None:
             self._anchors.add(anchor)
         if tag not in (None, "!") and tag not in {f"tag:yaml.org,2002:{name}" for name in _CONSTRUCTED}:
-            raise _Unreadable("a tag that no safe loader constructs")
+            raise _UnreadableError("a tag that no safe loader constructs")
 
     def is_a(self, event: yaml.Event, name: str) -> bool:
         return isinstance(event, getattr(self._yaml, name))
@@ -161,12 +161,12 @@ def _entries(events: _Events) -> Iterator[tuple[str, object, int]]:
     if events.is_a(event, "ScalarEvent") and events.scalar(event) is None:
         return
     if not events.is_a(event, "MappingStartEvent"):
-        raise _Unreadable("no mapping")
+        raise _UnreadableError("no mapping")
     while not events.is_a(event := events.next(), "MappingEndEvent"):
         key = _value(events, event)
         value = _value(events, events.next())
         if isinstance(key, dict | list):
-            raise _Unreadable("a key that is no scalar")
+            raise _UnreadableError("a key that is no scalar")
         yield str(key), value, event.start_mark.line
     _end(events)
 
@@ -174,7 +174,7 @@ def _entries(events: _Events) -> Iterator[tuple[str, object, int]]:
 def _end(events: _Events) -> None:
     events.next()
     if not events.is_a(events.next(), "StreamEndEvent"):
-        raise _Unreadable("a second document")
+        raise _UnreadableError("a second document")
 
 
 def _value(events: _Events, event: yaml.Event) -> object:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jptextclf.licensing.reading.names import Name, find_names
-from jptextclf.licensing.reading.subjects import About, what_about
+from jptextclf.licensing.reading.subjects import About, is_license_title, what_about
 
 if TYPE_CHECKING:
     from jptextclf.licensing.reading.document import Block, Document
 
 MOST = 2000
 """Mentions that are kept of one card."""
-_BADGE = re.compile(r"!\[[^\]]{0,200}\]?[^\]]{0,200}\Z")
 _VERSIONLESS = re.compile(r"LicenseRef-(.+)-(?:family|unversioned)\Z")
 
 
@@ -51,8 +51,6 @@ class LineIndex:
         self._ends = [match.end() for match in re.finditer(r"\r\n|\n|\r", text)]
 
     def __call__(self, position: int) -> int:
-        from bisect import bisect_right
-
         return bisect_right(self._ends, position) + 1
 
 
@@ -97,10 +95,7 @@ def _mention(document: Document, lines: LineIndex, name: Name, block: Block) -> 
 
 def _is_badge(document: Document, name: Name, block: Block) -> bool:
     """Whether the name is the text of an image outside a licence section; such badges are copied from code."""
-    from jptextclf.licensing.reading.subjects import is_license_title
-
-    line_start = max(document.prose.rfind("\n", 0, name.start) + 1, name.start - 300)
-    before = document.prose[line_start : name.start]
+    before = document.prose[max(block.start, name.start - 300) : name.start].rpartition("\n")[2]
     is_image = "![" in before or "<img" in before or "shields.io" in before
     return is_image and not any(is_license_title(heading.title) for heading in block.headings)
 

@@ -48,7 +48,10 @@ _ELEMENTS = (
 _CREATIVE_COMMONS = tuple(
     re.compile(pattern, re.IGNORECASE) for pattern in (_EDGE.format(_SHORT), _LONG, _JAPANESE, _URL)
 )
-_CONTEXT = re.compile(r"licen[cs]|ライセンス|\bunder\b|許諾", re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"(?:licen[cs]\w{0,4}|ライセンス|許諾)[^.。]{0,16}\Z|\bunder\s(?:the\s|an?\s)?(?:terms\sof\s(?:the\s)?)?[\[*_\"`]{0,3}\Z",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def _has_context(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
     after = text[match.end() : match.end() + 20].partition("\n")[0]
     is_alone = not before.strip(' \t*_-|`"[#:\r') and not after.strip(' \t*_-|`".])\r')
-    return is_alone or bool(_CONTEXT.search(before[-24:]))
+    return is_alone or bool(_CONTEXT.search(before))
 
 
 def _table_id(row: _Pattern, match: re.Match[str]) -> str:

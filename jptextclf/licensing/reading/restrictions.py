@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -108,16 +109,17 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
     """Kind and span of each limit in a block, in order; of spans that overlap the earlier row of the table stays."""
-    spans: list[tuple[str, int, int]] = []
-    taken: list[tuple[int, int]] = []
+    spans: list[tuple[int, int, str]] = []
     for kind, left, right in _candidates(text, start, end):
-        if any(left < other_right and other_left < right for other_left, other_right in taken[-200:]):
-            continue
-        taken.append((left, right))
-        spans.append((kind, left, right))
+        place = bisect_left(spans, (left, right, ""))
+        is_free = not (place < len(spans) and spans[place][0] < right) and not (
+            place and spans[place - 1][1] > left
+        )
+        if is_free:
+            spans.insert(place, (left, right, kind))
         if len(spans) >= MOST:
             break
-    return sorted(spans, key=lambda span: span[1:])
+    return [(kind, left, right) for left, right, kind in spans]
 
 
 def _candidates(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
