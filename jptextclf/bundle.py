@@ -44,10 +44,16 @@ if TYPE_CHECKING:
     import torch
 
 SCHEMA_VERSION = 1
+_RECORD, _COMPONENTS, _MANIFEST, _README = RUN_RECORD, "components.json", "MANIFEST.json", "README.md"
 UPSTREAM = "upstream"
 """Directory of the texts that came with the encoder."""
+DOCUMENTS = (
+    _README, _COMPONENTS, _MANIFEST, _RECORD,
+    "LICENSE", "NOTICE", "assessment.json", "sbom.spdx.json", "sbom.cdx.json",
+    "license-report.ja.html", "license-report.en.html",
+)  # fmt: skip
+"""Files of a run or an export that say something of the model and are no part of it."""
 _SEALED = "sealed"
-_RECORD, _COMPONENTS, _MANIFEST, _README = RUN_RECORD, "components.json", "MANIFEST.json", "README.md"
 _ROLES = ("base_model", "training_data")
 RUN_FILES = (
     "config.json",
@@ -159,6 +165,11 @@ def write_upstream(bundle: Bundle, directory: Path) -> None:
     for name, text in bundle.upstream.items():
         (directory / UPSTREAM).mkdir(exist_ok=True)
         (directory / UPSTREAM / name).write_bytes(text)
+
+
+def is_document(name: str) -> bool:
+    """Whether a file, by its name in the directory, says something of the model and is no part of it."""
+    return name in DOCUMENTS or name.partition("/")[0] in {"LICENSES", UPSTREAM}
 
 
 def seal(directory: Path, record: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ from jptextclf.corpus_card import CARD, CorpusCard, CorpusFile, CorpusTask, read
 from jptextclf.download import copy_file, download, is_url, local_path, shown
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.licensing.components import NOASSERTION, Component, Evidence
+from jptextclf.licensing.reading import find_restrictions
+from jptextclf.licensing.reading.names import find_names
 from jptextclf.progress import Logged
 from jptextclf.store import manifest_sha256, store_dir
 
@@ -97,8 +99,22 @@ class LocalCorpus:
             sha256=self.sha256,
             url=self.card.homepage,
             note=str(stated.note),
+            **_own_words(stated.expression, stated.evidence),
             evidence=stated.evidence,
         )
+
+
+def _own_words(expression: str, evidence: Sequence[Evidence]) -> dict[str, str]:
+    """What upstream says in words of its own: instead of a licence, or as terms beside one."""
+    if expression in {"", NOASSERTION}:
+        said = [one.statement for one in evidence if not one.statement.startswith("license:")]
+        return {"prose": "; ".join(said)}
+    terms = [
+        one.statement
+        for one in evidence
+        if any(found.is_term for found in find_restrictions(one.statement)) and not find_names(one.statement)
+    ]
+    return {"extra_terms": "; ".join(terms)}
 
 
 def list_corpora() -> list[CorpusCard]:

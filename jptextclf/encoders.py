@@ -20,8 +20,8 @@ from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
 from jptextclf.cards import encoder_cards, find_card_by_file, find_encoder_card, load_encoder_card
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId, fetch_snapshot
+from jptextclf.licensing.beside import read_beside
 from jptextclf.licensing.components import Component
-from jptextclf.licensing.declared import read_declared
 from jptextclf.store import manifest_sha256, store_dir
 
 if TYPE_CHECKING:
@@ -386,20 +386,17 @@ def _encoder(
 ) -> EncoderFiles:
     """:param files: file name -> SHA-256"""
     sha256 = manifest_sha256(files)
-    readme_url = f"{url}/blob/{revision}/README.md" if url else ""
-    declared = read_declared(directory / "README.md", revision=revision or "", url=readme_url)
-    component = Component(
+    unstated = Component(
         role="base_model",
         name=name,
         relation="fine-tuned-from",
-        license=declared.expression,
         revision=revision,
         origin=origin,
         sha256=sha256,
         url=url,
-        note=declared.note,
-        evidence=declared.evidence,
     )
+    files_url = f"{url}/blob/{revision}" if url else ""
+    component = read_beside(directory, revision=revision or "", url=files_url).complete(unstated)
     tokenizer = _tokenizer_of(component, files)
     card = _card_of(directory, name, origin, files)
     return EncoderFiles(directory, name, revision, kind, component, tokenizer, sha256, card)
@@ -411,7 +408,10 @@ def _tokenizer_of(base: Component, files: Mapping[str, str]) -> Component:
     card = find_encoder_card(base.name) if base.origin == "public" else None
     if card is not None and card.statements("vocabulary"):
         stated = card.component("tokenizer")
-        base = replace(base, license=stated.license, evidence=stated.evidence, note="")
+        base = replace(
+            base, license=stated.license, body_license=stated.body_license,
+            metadata_body_conflict=stated.metadata_body_conflict, evidence=stated.evidence, note="",
+        )  # fmt: skip
     return replace(
         base,
         role="tokenizer",

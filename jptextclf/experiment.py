@@ -327,11 +327,11 @@ def _predict(prepared: Prepared, progress: Progress) -> dict[Split, Prediction]:
         return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
 
 
-def _today() -> str:
-    """``YYYY-MM-DD``, UTC; ``SOURCE_DATE_EPOCH`` wins."""
+def _now() -> str:
+    """ISO date and time, UTC; ``SOURCE_DATE_EPOCH`` wins."""
     asked = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = dt.datetime.fromtimestamp(int(asked), dt.UTC) if asked.isdecimal() else dt.datetime.now(dt.UTC)
-    return now.date().isoformat()
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _record(
@@ -350,7 +350,7 @@ def _record(
             "revision": prepared.encoder.revision,
             "sha256": prepared.encoder.sha256,
         },
-        "created": _today(),
+        "created": _now(),
         # The encoder by name: the path of a directory belongs to this machine only, and so does that of a policy.
         "config": {**prepared.config.to_json(), "model": prepared.encoder.name, "policy": None},
         "plan": prepared.plan.to_json(),

@@ -105,6 +105,12 @@ class Component:
     """Whether ``license`` and ``body_license`` contradict each other; None: nobody has compared them."""
     prose: str = ""
     """A restriction in the words of the text, such as ``for research purposes only``."""
+    extra_terms: str = ""
+    """Terms beside the licence, in their own words."""
+    gated: bool | None = None
+    """Whether a hub asks something before the files can be fetched; None: nobody has looked."""
+    extra_gated_prompt: str = ""
+    """What it asks."""
     revision: str | None = None
     """Exact upstream version. None means known to be unpinned."""
     origin: Literal["own", "customer", "public", "unknown"] = "public"
