@@ -6,7 +6,7 @@ It holds what was decided and says it as JSON; how it is decided stands in :mod:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 
 @total_ordering
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """What the policy says of a use; strings with an order, the worst decides."""
 
     OK = "ok"
@@ -229,7 +229,9 @@ class Assessment:
 
     def verdict_of(self, component: str) -> Verdict:
         """The worst verdict of one component by name; ``ok`` if nothing was said of it."""
-        return Verdict.worst(one.verdict for one in self.reasons if one.component == component and not one.waiver)
+        return Verdict.worst(
+            one.verdict for one in self.reasons if one.component == component and not one.waiver
+        )
 
     @property
     def open_obligations(self) -> tuple[Obligation, ...]:

@@ -113,7 +113,9 @@ def read_case(components: Iterable[Mapping[str, Any] | Component]) -> tuple[Part
         for number, record in enumerate(records)
         for problem in _problems(record)
     ]
-    if not any(isinstance(one, Mapping) and one.get("role") not in {"output", "declared_use"} for one in records):
+    if not any(
+        isinstance(one, Mapping) and one.get("role") not in {"output", "declared_use"} for one in records
+    ):
         problems.append("  " + text("license.nothing_to_judge"))
     if problems:
         more = [] if len(problems) <= 20 else [f"  … {len(problems) - 20}"]
@@ -165,9 +167,13 @@ def _value_problem(key: str, value: object) -> str:
             return ""
         is_known = isinstance(value, str) and value in known
         guess = did_you_mean(str(value), known)
-        return "" if is_known else text("license.not_one_of", found=repr(value), known=", ".join(known)) + guess
+        return (
+            "" if is_known else text("license.not_one_of", found=repr(value), known=", ".join(known)) + guess
+        )
     if key in _FLAGS:
-        return "" if isinstance(value, bool) or value is None else text("license.not_a_flag", found=repr(value))
+        return (
+            "" if isinstance(value, bool) or value is None else text("license.not_a_flag", found=repr(value))
+        )
     if key in _LISTS:
         fits = isinstance(value, (list, tuple)) and all(isinstance(one, Mapping) for one in value)
         return "" if fits else text("license.not_evidence", found=type(value).__name__)

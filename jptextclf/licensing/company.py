@@ -70,7 +70,9 @@ class Entry:
 
     def decision(self) -> Decision:
         """As it shows in an assessment."""
-        subject = {"waiver": self.rule, "acknowledgement": self.duty, "evidence": self.license}.get(self.kind, "")
+        subject = {"waiver": self.rule, "acknowledgement": self.duty, "evidence": self.license}.get(
+            self.kind, ""
+        )
         return Decision(
             self.id, self.kind, self.component, subject, self.signed_by, self.date, self.expires, self.reason,
             self.evidence,
@@ -105,13 +107,14 @@ class CompanyPolicy:
     """Component and the branch of its OR that the company takes."""
     entries: tuple[Entry, ...] = ()
 
-    def words(self, component: str, use: str, revision: str | None) -> frozenset[str]:
+    def words(self, component: str, use: str) -> frozenset[str]:
         """Conditions of the policy about a component and a use."""
-        del revision
         is_use_denied = use in self.denied_uses or bool(self.allowed_uses and use not in self.allowed_uses)
         bare = component.partition("@")[0]
         words = {"company-denies-use"} if is_use_denied else set()
-        return frozenset(words | ({"company-denies-component"} if {component, bare} & {*self.denied_components} else set()))
+        return frozenset(
+            words | ({"company-denies-component"} if {component, bare} & {*self.denied_components} else set())
+        )
 
     def license_words(self, license_id: str) -> frozenset[str]:
         """Conditions of the policy about a licence."""
@@ -130,7 +133,7 @@ class CompanyPolicy:
         if rule.verdict is not Verdict.NEEDS_REVIEW:
             return None
         for one in self._entries("waiver"):
-            if one.rule == rule.id and one.covers(part.label, _revision(part), use, today):
+            if one.rule == rule.id and one.covers(part.label, part.revision, use, today):
                 return one.decision()
         return None
 
@@ -144,12 +147,17 @@ class CompanyPolicy:
     def completed(self, part: Part, use: str, today: dt.date, decisions: list[Decision]) -> Part:
         """A component with the licence that was found for it, and the permission that was given."""
         for one in self._entries("evidence"):
-            if part.declared == NOASSERTION and one.covers(part.label, _revision(part), use, today):
+            if part.declared == NOASSERTION and one.covers(part.label, part.revision, use, today):
                 decisions.append(one.decision())
-                shown = {"statement": one.license, "url": one.evidence, "sha256": one.sha256, "date": one.date}
+                shown = {
+                    "statement": one.license,
+                    "url": one.evidence,
+                    "sha256": one.sha256,
+                    "date": one.date,
+                }
                 part = replace(part, license=one.license, evidence=(*part.evidence, shown))
         for one in self._entries("permission"):
-            if one.covers(part.label, _revision(part), use, today):
+            if one.covers(part.label, part.revision, use, today):
                 decisions.append(one.decision())
                 part = replace(part, has_permission=True)
         return part
@@ -236,7 +244,11 @@ def _problems(table: dict[str, Any]) -> Iterator[str]:
 
 
 def _list_problems(table: dict[str, Any]) -> Iterator[str]:
-    for section, keys in {"uses": ("allow", "deny"), "licenses": ("allow", "deny"), "components": ("deny",)}.items():
+    for section, keys in {
+        "uses": ("allow", "deny"),
+        "licenses": ("allow", "deny"),
+        "components": ("deny",),
+    }.items():
         part = table.get(section, {})
         if not isinstance(part, dict):
             yield f"{section}: {text('license.not_a_table')}"
@@ -256,7 +268,9 @@ def _list_problems(table: dict[str, Any]) -> Iterator[str]:
         yield f"approvers: {text('license.not_names')}"
     choices = table.get("choice", [])
     fits = isinstance(choices, list) and all(
-        isinstance(one, dict) and set(one) == {"component", "license"} and to_spdx(one["license"]) != NOASSERTION
+        isinstance(one, dict)
+        and set(one) == {"component", "license"}
+        and to_spdx(one["license"]) != NOASSERTION
         for one in choices
     )
     if not fits:
@@ -319,7 +333,3 @@ def _is_date(value: str) -> bool:
         return bool(_DATE.match(value)) and bool(dt.date.fromisoformat(value))
     except ValueError:
         return False
-
-
-def _revision(part: Part) -> str | None:
-    return part.revision

@@ -34,7 +34,8 @@ _PERMITS = re.compile(
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
-    r"\b(?:not|never|no|without|prohibit|forbid|except)\b|禁止|禁じ|できない|認めない|ない|除く|不可", re.IGNORECASE
+    r"\b(?:not|never|no|without|prohibit|forbid|except)\b|禁止|禁じ|できない|認めない|ない|除く|不可",
+    re.IGNORECASE,
 )
 _CITES = re.compile(r"\bcit(?:e|ation|ing)\b|引用|文献|出典", re.IGNORECASE)
 _SHORTEST_CITATION = 200

@@ -10,12 +10,12 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from jptextclf.errors import ConfigError
 from jptextclf.licensing.assessment import Assessment, Decision, Obligation, Question, Reason, Verdict
 from jptextclf.licensing.case import Part, read_case
 from jptextclf.licensing.company import CompanyPolicy, load_policy
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.conditions import (
-    OWN,
     Output,
     facts_of,
     license_words,
@@ -117,11 +117,11 @@ def assess(
         """The verdict of a changed case."""
         return assess(records, use, policy=company, today=case.today, with_remedies=False).verdict
 
-    records = [part.record for part in parts if part.role != "output"]
+    others = [part.record for part in parts if part.role != "output"]
     output = [part.record for part in parts if part.role == "output"]
     if output_license is not None:
         output = [{"role": "output", "license": output_license}]
-    return replace(assessment, remedies=remedies_for(assessment, records, output, judge))
+    return replace(assessment, remedies=remedies_for(assessment, others, output, judge))
 
 
 def _case_of(
@@ -142,7 +142,7 @@ def _case_of(
         linear_head=any("head" in part.form.casefold() for part in outputs),
         purpose_declared=any(part.role == "declared_use" and part.purpose for part in parts),
         company=company,
-        today=today or dt.datetime.now(tz=dt.timezone.utc).date(),
+        today=today or dt.datetime.now(tz=dt.UTC).date(),
     )
 
 
@@ -151,8 +151,6 @@ def checked_output(license_id: str) -> str:
 
     :raises ConfigError: it names no licence (``JPT-U113``)
     """
-    from jptextclf.errors import ConfigError
-
     known = to_spdx(license_id)
     if known == NOASSERTION:
         raise ConfigError("U113", found=license_id)
@@ -166,7 +164,7 @@ def _findings(part: Part, case: _Case) -> list[_Finding]:
     """Every row that applies to a component, over all readings of its licence; at least one."""
     base = part_words(part, case.use, linear_head=case.linear_head, purpose_declared=case.purpose_declared)
     if case.company:
-        base |= case.company.words(part.label, case.use.id, part.revision)
+        base |= case.company.words(part.label, case.use.id)
     readings = _readings(part)
     is_conflict = part.metadata_body_conflict or len(readings) > 1
     if is_conflict:
@@ -183,7 +181,7 @@ def _findings(part: Part, case: _Case) -> list[_Finding]:
     if part.code_license and part.bundled and path_of(part) == "bundled":
         found += _of_tree(part, parse(to_spdx(part.code_license)), base, case)
     found = _after_relicensing(part, found, base, case)
-    return _once(found) or _matching(part, part.declared, base | {"nothing-else"}, case)
+    return _once(found) or _matching(part, part.declared, base | {"nothing-else"})
 
 
 def _readings(part: Part) -> list[str]:
@@ -209,11 +207,10 @@ def _of_tree(part: Part, node: Node, base: frozenset[str], case: _Case) -> list[
         words -= {"no-facts", "no-grant", "limited"}
     if case.company:
         words |= case.company.license_words(node.name)
-    return _matching(part, node.name, words, case)
+    return _matching(part, node.name, words)
 
 
-def _matching(part: Part, license_id: str, words: frozenset[str], case: _Case) -> list[_Finding]:
-    del case
+def _matching(part: Part, license_id: str, words: frozenset[str]) -> list[_Finding]:
     rules = (rule for rule in written_policy().rules if rule.matches(path_of(part), words))
     found = [_Finding(part, rule, license_id, words, _statement(part, rule)) for rule in rules]
     # "nothing asked" stands alone, and is only tried where no other row matched.
@@ -265,10 +262,12 @@ def _statement(part: Part, rule: Rule) -> str:
 def _joined(parts: list[Part], case: _Case) -> list[_Finding]:
     """That some licence satisfies everything that is copied into the model, if it leaves."""
     inside = [part for part in parts if path_of(part) == "weights" and part.shipped and not _is_teacher(part)]
-    ids = {part.label: _ids_inside(part) for part in inside}
-    limited = [name for name, own in ids.items() if any((one := facts_of(i)) and one.outputs for i in own)]
-    if len(inside) < 2 or common_outputs(i for own in ids.values() for i in own) != []:
+    ids = [(part.label, _ids_inside(part)) for part in inside]
+    if len(inside) < 2 or common_outputs(one for _, own in ids for one in own) != []:
         return []
+    limited = sorted(
+        {name for name, own in ids if any((one := facts_of(i)) and (one.outputs or one.clashes) for i in own)}
+    )
     words = use_words(case.use) | {"no-common-output"}
     whole = replace(inside[0], name=" + ".join(limited), evidence=())
     rules = (rule for rule in written_policy().rules if rule.matches("whole", words) and rule.path == "whole")
@@ -313,7 +312,9 @@ def _reasons(findings: list[_Finding], case: _Case, decisions: list[Decision]) -
     """Worst first, then in the order of the components."""
     reasons = []
     for one in findings:
-        waiver = case.company.waiver_for(one.part, one.rule, case.use.id, case.today) if case.company else None
+        waiver = (
+            case.company.waiver_for(one.part, one.rule, case.use.id, case.today) if case.company else None
+        )
         if waiver:
             decisions.append(waiver)
         facts = facts_of(one.license)
@@ -401,6 +402,3 @@ def _policy_record(company: CompanyPolicy | None) -> dict[str, str]:
     if company:
         record |= {"name": company.name, "version": company.version, "sha256": company.sha256}
     return record
-
-
-__all__ = ["OWN", "assess", "checked_output", "common_outputs"]

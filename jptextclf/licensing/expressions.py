@@ -19,7 +19,7 @@ class Node:
 
     def leaves(self) -> tuple[str, ...]:
         """Every licence id in it, in its order, once each."""
-        found = (self.name,) if self.kind == "id" else ()
+        found: tuple[str, ...] = (self.name,) if self.kind == "id" else ()
         for branch in self.branches:
             found += branch.leaves()
         return tuple(dict.fromkeys(found))

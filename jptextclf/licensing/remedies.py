@@ -34,7 +34,11 @@ def remedies_for(
     :param records: the case without its output
     :param output: the output as a component, or nothing
     """
-    candidates = [*_of_facts(records, output), *_of_output(records), *_of_components(assessment, records, output)]
+    candidates = [
+        *_of_facts(records, output),
+        *_of_output(records),
+        *_of_components(assessment, records, output),
+    ]
     found = []
     for remedy, changed in candidates:
         verdict = judge(changed, assessment.use) if changed else Verdict.OK
@@ -46,7 +50,8 @@ def remedies_for(
         found.append((("sign-decision", "", ""), Verdict.OK_WITH_OBLIGATIONS))
     found += _other_use(assessment, [*records, *output], judge)
     return tuple(
-        Remedy(change, verdict, component, value) for (change, component, value), verdict in dict(found).items()
+        Remedy(change, verdict, component, value)
+        for (change, component, value), verdict in dict(found).items()
     )
 
 
@@ -57,9 +62,13 @@ def _of_facts(records: list[Record], output: list[Record]) -> Iterator[tuple[_Ch
     """What only has to be found out and written down."""
     for place, record in enumerate(records):
         name = record.get("name") or record["role"]
-        if record.get("personal_information") != "none-confirmed" and record.get("origin") in {"own", "customer"}:
-            yield ("confirm-no-personal-information", name, ""), _with(
-                records, place, output, personal_information="none-confirmed"
+        if record.get("personal_information") != "none-confirmed" and record.get("origin") in {
+            "own",
+            "customer",
+        }:
+            yield (
+                ("confirm-no-personal-information", name, ""),
+                _with(records, place, output, personal_information="none-confirmed"),
             )
         if "revision" in record and record["revision"] is None:
             yield ("pin-revision", name, ""), _with(records, place, output, revision="pinned")
