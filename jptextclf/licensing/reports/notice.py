@@ -1,0 +1,141 @@
+"""NOTICE: plain text that travels with a model, names what it is made from and says that it was changed.
+
+It holds what the components ask to be shown; which licence texts lie beside it is said, not copied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jptextclf import messages
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.license_texts import has_text, license_name, license_url, texts_for
+from jptextclf.licensing.reports._escaping import shown
+from jptextclf.licensing.reports._parts import DATA, MODELS, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jptextclf.licensing.assessment import Assessment, Obligation
+    from jptextclf.licensing.reports._parts import Part
+    from jptextclf.licensing.reports._subject import ReportSubject
+
+_RULE = "-" * 72
+_FILE = "NOTICE"
+_ABOUT_NOTICES = {"retain-notices", "include-copyright-notice", "include-notice"}
+"""Duties to pass on what the source says of its holders."""
+
+
+def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
+    """The NOTICE of an export: in English, the statement of changes in Japanese too, whatever the language of now."""
+    named = [part for part in parts_of(assessment) if _is_named(part)]
+    model = f"{shown(subject.name)} {shown(subject.version)}".strip()
+    blocks = [
+        [model, *_output(assessment)],
+        [_english("notice_changes", model=model, version=subject.tool_version)],
+        [_japanese("notice_changes", model=model, version=subject.tool_version)],
+        [_english("notice_texts")],
+        *(_component(part, _duties(part, assessment.obligations)) for part in named),
+        *_about_the_whole(named, assessment.obligations),
+        [_RULE, messages.text_in("en", "license.notice")],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+REPORT = write_notice
+
+
+def named_license_texts(assessment: Assessment) -> tuple[str, ...]:
+    """Ids of the licence texts that the NOTICE says lie in ``LICENSES``, sorted; an export has to hold them."""
+    named = [part for part in parts_of(assessment) if _is_named(part)]
+    ids = {one for part in named for expression in part.expressions for one in texts_for(expression)}
+    return tuple(sorted(one for one in ids if has_text(one)))
+
+
+def _is_named(part: Part) -> bool:
+    """Whether something of it is in the model, or the model was made or measured with its content."""
+    return part.role in {*MODELS, *DATA} or bool(part.record.get("bundled"))
+
+
+def _output(assessment: Assessment) -> list[str]:
+    license_id = assessment.output_license
+    if not license_id:
+        return []
+    return [_english("notice_output", license=license_id)]
+
+
+def _component(part: Part, duties: tuple[Obligation, ...]) -> list[str]:
+    reach = "notice_unshipped" if not part.is_shipped else f"notice_{_kind(part)}"
+    return [
+        _RULE,
+        shown(part.name),
+        _english(reach),
+        *_entry("notice_source", part.url),
+        *_entry("notice_revision", part.revision),
+        *(line for expression in _licenses(part) for line in _license(expression)),
+        *_holders(part, duties),
+        *(line for text in part.terms for line in _entry("notice_terms", text)),
+        *(line for duty in duties for line in _asked(part, duty)),
+    ]
+
+
+def _kind(part: Part) -> str:
+    if part.role in MODELS:
+        return "ancestor" if part.is_ancestor else "features"
+    return {"training_data": "trained", "evaluation_data": "evaluated"}.get(part.role, "bundled")
+
+
+def _licenses(part: Part) -> tuple[str, ...]:
+    return part.expressions or (NOASSERTION,)
+
+
+def _license(expression: str) -> list[str]:
+    if expression == NOASSERTION:
+        return [_english("notice_unlicensed")]
+    lines = [_english("notice_license", license=expression)]
+    for one in texts_for(expression):
+        place = f"LICENSES/{one}.txt" if has_text(one) else _english("notice_text_not_held")
+        words = [license_name(one), license_url(one), place]
+        lines.append("    " + "; ".join(dict.fromkeys(word for word in words if word and word != expression)))
+    return [one.rstrip() for one in lines if one.strip()]
+
+
+def _holders(part: Part, duties: Iterable[Obligation]) -> list[str]:
+    if part.copyright_lines:
+        return [line for text in part.copyright_lines for line in _entry("notice_copyright", text)]
+    return [_english("notice_no_copyright")] if any(one.kind in _ABOUT_NOTICES for one in duties) else []
+
+
+def _entry(key: str, value: str) -> list[str]:
+    return [_english(key, value=shown(value))] if value else []
+
+
+def _asked(part: Part, duty: Obligation) -> list[str]:
+    """What a duty asks to be shown, where its name is not said yet."""
+    name = duty.token.partition(":")[2]
+    return [] if not name or name in {part.label, part.name} else [_english("notice_asked", text=_text(duty))]
+
+
+def _duties(part: Part, obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    return tuple(one for one in obligations if one.component == part.label and _FILE in one.files)
+
+
+def _about_the_whole(named: Iterable[Part], obligations: Iterable[Obligation]) -> list[list[str]]:
+    """Duties that this file meets and that belong to none of the components above."""
+    labels = {part.label for part in named}
+    rest = [_text(one) for one in obligations if _FILE in one.files and one.component not in labels]
+    return [[_RULE, _english("notice_whole"), *(f"- {one}" for one in dict.fromkeys(rest))]] if rest else []
+
+
+def _text(duty: Obligation) -> str:
+    name = duty.token.partition(":")[2]
+    key = f"license_duties.{duty.kind}"
+    return shown(messages.text_in("en", key, name=name, component=duty.component))
+
+
+def _english(key: str, **fields: object) -> str:
+    return messages.text_in("en", f"license_report.{key}", **fields)
+
+
+def _japanese(key: str, **fields: object) -> str:
+    return messages.text_in("ja", f"license_report.{key}", **fields)
