@@ -10,8 +10,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-LARGEST = 1_000_000
-"""Characters of a body that are read."""
+LARGEST = 200_000
+"""Characters of a body that are read; the largest real ones are a tenth of it."""
 _REACH = 600
 """Characters around a position in which its statement is looked for."""
 _HIDDEN = re.compile(
@@ -71,7 +71,9 @@ class Document:
     def __init__(self, text: str, body_start: int = 0) -> None:
         self.text = text
         self.is_complete = len(text) - body_start <= LARGEST
-        body = text[body_start : body_start + LARGEST]
+        self.end = min(len(text), body_start + LARGEST)
+        """Character behind the last one that is read."""
+        body = text[body_start : self.end]
         self.body_start = body_start
         self.prose = " " * body_start + _without_code(body)
         """The card up to the end of what is read, of equal length, blank where nobody speaks."""

@@ -13,7 +13,7 @@ from jptextclf.licensing.reading.subjects import About, is_license_title, what_a
 if TYPE_CHECKING:
     from jptextclf.licensing.reading.document import Block, Document
 
-MOST = 2000
+MOST = 500
 """Mentions that are kept of one card."""
 _VERSIONLESS = re.compile(r"LicenseRef-(.+)-(?:family|unversioned)\Z")
 

@@ -49,9 +49,11 @@ _CREATIVE_COMMONS = tuple(
     re.compile(pattern, re.IGNORECASE) for pattern in (_EDGE.format(_SHORT), _LONG, _JAPANESE, _URL)
 )
 _CONTEXT = re.compile(
-    r"(?:licen[cs]\w{0,4}|ライセンス|許諾)[^.。]{0,16}\Z|\bunder\s(?:the\s|an?\s)?(?:terms\sof\s(?:the\s)?)?[\[*_\"`]{0,3}\Z",
+    r"(?:licen[cs]\w{0,4}|lizenz|licencia|licenza|licença|ライセンス|許諾|许可\w?|协议|라이선스)[^.。]{0,16}\Z"
+    r"|\bunder\s(?:the\s|an?\s)?(?:terms\sof\s(?:the\s)?)?[\[*_\"`]{0,3}\Z",
     re.IGNORECASE,
 )
+_ALTERNATIVE = re.compile(r"\s?(?:or|and|/|,|または|又は|と)\s?[A-Z]")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def _has_context(text: str, match: re.Match[str]) -> bool:
     """Whether a word such as "MIT" stands as a licence: after "licence", "under", or alone on its line or cell."""
     before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
     after = text[match.end() : match.end() + 20].partition("\n")[0]
-    is_alone = not before.strip(' \t*_-|`"[#:\r') and not after.strip(' \t*_-|`".])\r')
+    is_first = not before.strip(' \t*_-|`"[#:\r')
+    is_alone = is_first and (not after.strip(' \t*_-|`".])\r') or bool(_ALTERNATIVE.match(after)))
     return is_alone or bool(_CONTEXT.search(before))
 
 

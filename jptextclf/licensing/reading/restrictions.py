@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TABLE = Path(__file__).with_name("restrictions.toml")
-MOST = 2000
+MOST = 500
 """Restrictions that are kept of one card."""
 INTENDED = "intended-for-research"
 """A stated purpose ("intended for research"), which asks for nothing; every other kind is a term."""
+UNREAD = "not-read-in-full"
+"""Stands for what may follow behind the part that was read."""
 _TRIGGER = re.compile(
     r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変",
     re.IGNORECASE,
@@ -67,9 +69,16 @@ class _Pattern:
 def find_restrictions(text: str) -> tuple[Restriction, ...]:
     """The limits on use that any prose states: a README, ``extra_gated_prompt``, a clause of a contract.
 
-    ``"商用利用は禁止です" -> non-commercial``; ``"商用利用可"`` and "commercial use is allowed" state none.
+    ``"商用利用は禁止です" -> non-commercial``; ``"商用利用可"`` and "commercial use is allowed" state none. Of a text
+    longer than what is read (200,000 characters) the last one is of the kind ``not-read-in-full``.
     """
-    return tuple(restrictions_of(Document(text), LineIndex(text)))
+    document = Document(text)
+    lines = LineIndex(text[: document.end])
+    found = restrictions_of(document, lines)
+    if not document.is_complete or len(found) >= MOST:
+        end = document.end
+        found.append(Restriction(UNREAD, (end, end), lines(end), "", "other-or-unclear"))
+    return tuple(found)
 
 
 def restrictions_of(document: Document, lines: LineIndex) -> list[Restriction]:

@@ -42,9 +42,11 @@ _ELSEWHERE = _pattern(_any_of("elsewhere", "before"))
 _ELSEWHERE_AFTER = _pattern(_WORDS["elsewhere"]["after"])
 # "MIT-licensed library", "CC BY-SA 4.0で公開されているコーパス": the licence of what follows.
 _ATTRIBUTE = _pattern(
-    rf"(?:[\s-]licen[cs]ed\s(?:\w{{1,20}}\s){{0,3}}(?:{_OTHER}))"
-    r"|(?:ライセンス)?(?:の(?:もと|下)で|にて|で|として)?(?:公開|配布|提供|ライセンス)?(?:され(?:ている|ていた|た)|している|した|の)"
+    r"(?:ライセンス)?(?:の(?:もと|下)で|にて|で|として)?(?:公開|配布|提供|ライセンス)?(?:され(?:ている|ていた|た)|している|した|の)"
     rf"[^。、\s]{{0,20}}?(?:{_OTHER})"
+)
+_LICENSED_THING = _pattern(
+    rf"licen[cs]ed\s(?:(?!(?:and|or|but|with|while|as|the)\s)\w{{1,20}}\s){{0,3}}(?:{_OTHER})"
 )
 _TRAINED_ON = _pattern(r"\btrained\s(?:on|with|using)\b(?P<rest>[^.]*)\Z")
 _RELATIVE = _pattern(r"\b(?:which|that|whose\slicen[cs]e)\s(?:is|are|was|were|has|have)\b")
@@ -76,11 +78,12 @@ def what_about(document: Document, start: int, end: int, *, is_term: bool = Fals
     statement = document.statement(start, end)
     before = _visible(document.prose[statement.start : start])
     after = _visible(document.prose[end : statement.end])
-    if _is_of_another(before, after):
+    if _is_of_another(before, after) or _LICENSED_THING.search(document.prose[end - 8 : end] + after[:80]):
         return "other-or-unclear", statement
     if statement.block.is_row:
         return ("model" if _is_license_row(document, statement, start) else "other-or-unclear"), statement
-    return _by_words(before, after, statement, is_term=is_term), statement
+    is_grant = is_term or bool(_GRANT.search(before) or _GRANT.search(document.prose[start:end]))
+    return _by_words(before, after, statement, is_grant=is_grant), statement
 
 
 def is_license_title(title: str) -> bool:
@@ -138,16 +141,17 @@ def _is_of_another(before: str, after: str) -> bool:
     )
 
 
-def _by_words(before: str, after: str, statement: Statement, *, is_term: bool) -> About:
+def _by_words(before: str, after: str, statement: Statement, *, is_grant: bool) -> About:
     section = _section(statement)
     noun = nearest_noun(before)
     if noun is None and not _LABEL.search(before):
         following = _NOUN.search(after[:120])
-        noun = following.lastgroup if following and _governs(after[: following.start()]) else None
+        if following and _governs(after[: following.start()]):
+            return "model" if following.lastgroup == "model" else "other-or-unclear"
     if noun == "other":
         return "other-or-unclear"
     if noun == "model":
-        is_grant = is_term or section == "license" or _GRANT.search(before) or _GRANT.search(after[:60])
+        is_grant = is_grant or section == "license" or bool(_GRANT.search(after[:60]))
         return "model" if is_grant else "other-or-unclear"
     if section == "other":
         return "other-or-unclear"
