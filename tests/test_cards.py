@@ -502,3 +502,38 @@ def test_the_files_that_a_dictionary_card_quotes_are_in_the_package(card):
             assert sha256_of(path) == one.evidence.sha256
             checked += 1
     assert checked
+
+
+# ---- licences that hold for a time -----------------------------------------------------------------------------
+
+
+def test_the_licence_of_a_relicensed_encoder_depends_on_the_revision():
+    from dataclasses import replace
+
+    from jptextclf.licensing import assess
+
+    card = load_encoder_card("roberta-base-japanese")
+    old = replace(card, revision="03d5bd14bee6184ab5e86a35c3a91eb12e75d7e7").component()
+    assert (old.license, old.later_license, old.body_license) == ("CC-BY-SA-4.0", "Apache-2.0", None)
+    assert assess([old], "publish-on-hub", output_license="Apache-2.0").verdict == "needs-review"
+    assert assess([old], "publish-on-hub", output_license="CC-BY-SA-4.0").verdict == "ok-with-obligations"
+    # Nobody has recorded to which time another revision belongs, so both statements count.
+    unknown = replace(card, revision="0" * 40).component()
+    assert (unknown.license, unknown.body_license) == ("Apache-2.0", "CC-BY-SA-4.0")
+    assert assess([unknown], "publish-on-hub", output_license="MIT").verdict == "blocked"
+
+
+def test_a_statement_with_recorded_revisions_is_the_licence_after_the_change():
+    from jptextclf.cards._reading import LicenseStatement, license_at
+    from jptextclf.licensing.components import Evidence
+
+    shown = Evidence("license: x", url="https://example.org")
+    before = LicenseStatement("weights", "CC-BY-SA-4.0", shown, until="2026-04-20", revisions=("aaaaaaa",))
+    after = LicenseStatement("weights", "Apache-2.0", shown, since="2026-04-20", revisions=("bbbbbbb",))
+    found = license_at([before, after], "bbbbbbb1")
+    assert (found.declared, found.previous, found.later, found.body) == (
+        "Apache-2.0",
+        "CC-BY-SA-4.0",
+        "",
+        None,
+    )

@@ -26,7 +26,7 @@ from jptextclf.cards._reading import (
     card_names,
     check,
     check_statements,
-    declared_and_body,
+    license_at,
     each_matches,
     matches,
     read_table,
@@ -107,7 +107,7 @@ class EncoderCard:
 
         What the hub's metadata declare (``license: …``) is the licence; a text that states another one is its
         ``body_license``, and the two are in conflict. Other licences that differ between statements are all
-        named, joined with ``AND``.
+        named, joined with ``AND``. A statement that held for a time counts for the card's ``revision``.
 
         :param relation: ``fine-tuned-from`` and ``tokenized-with`` unless something else is said
         :param sha256: of the file, or of the manifest of the files, that was used
@@ -115,14 +115,16 @@ class EncoderCard:
         """
         statements = self.statements("weights" if role == "base_model" else "vocabulary")
         usual: Relation = "fine-tuned-from" if role == "base_model" else "tokenized-with"
-        declared, body = declared_and_body(statements)
+        history = license_at(statements, self.revision)
         return Component(
             role=role,
             name=self.source,
             relation=relation or usual,
-            license=declared,
-            body_license=body,
-            metadata_body_conflict=True if body else None,
+            license=history.declared,
+            body_license=history.body,
+            metadata_body_conflict=True if history.body else None,
+            previous_license=history.previous,
+            later_license=history.later,
             revision=self.revision or None,
             sha256=sha256,
             url=f"https://huggingface.co/{self.source}",

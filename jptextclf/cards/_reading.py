@@ -31,6 +31,18 @@ class LicenseStatement:
     id: str
     """SPDX expression."""
     evidence: Evidence
+    since: str = ""
+    """Day from which it holds, ``YYYY-MM-DD``; empty: from the beginning."""
+    until: str = ""
+    """Day on which another statement replaced it; empty: it still holds."""
+    revisions: tuple[str, ...] = ()
+    """Upstream versions that are known to be under it."""
+
+    def holds_for(self, revision: str) -> bool | None:
+        """Whether it is about a revision; None where nobody has recorded that."""
+        if revision and any(one.startswith(revision) or revision.startswith(one) for one in self.revisions):
+            return True
+        return None if self.since or self.until else True
 
 
 def joined_license(statements: Iterable[LicenseStatement]) -> str:
@@ -53,6 +65,51 @@ def declared_and_body(statements: Iterable[LicenseStatement]) -> tuple[str, str 
     if not metadata or not others:
         return joined_license(said), None
     return declared, joined_license(others)
+
+
+@dataclass(frozen=True)
+class LicenseHistory:
+    """What is stated about the licence of one part at one revision."""
+
+    declared: str
+    body: str | None
+    """Another statement that counts beside it: of the text, or of a time that may be the revision's."""
+    previous: str = ""
+    """What it was before this revision."""
+    later: str = ""
+    """What it became after this revision."""
+    statements: tuple[LicenseStatement, ...] = ()
+
+
+def license_at(statements: Iterable[LicenseStatement], revision: str) -> LicenseHistory:
+    """The licence of a revision, from statements that may hold for a time only.
+
+    Where nobody has recorded to which time the revision belongs, the statements of all times count.
+    """
+    said = list(statements)
+    sure = [one for one in said if one.revisions and one.holds_for(revision)]
+    always = [one for one in said if not (one.since or one.until)]
+    timed = [one for one in said if one.since or one.until]
+    if not timed or not sure:
+        now = [one for one in timed if not one.until]
+        declared, body = declared_and_body(always + now)
+        past = joined_license(one for one in timed if one.until)
+        return LicenseHistory(
+            declared, body or (past if timed and past != NOASSERTION else None), statements=tuple(said)
+        )
+    declared, body = declared_and_body(always + sure)
+    others = [one for one in timed if one not in sure]
+    before = [
+        one for one in others if one.until and all(one.until <= (two.since or two.until) for two in sure)
+    ]
+    after = [one for one in others if one not in before]
+    return LicenseHistory(
+        declared,
+        body,
+        previous="" if not before else joined_license(before),
+        later="" if not after else joined_license(after),
+        statements=tuple(said),
+    )
 
 
 def card_directory(kind: str) -> Path:
@@ -154,8 +211,15 @@ CARD_NAME: Rule = (matches(r"[a-z0-9]+([.-][a-z0-9]+)*"), "a_name")
 
 
 def _statement_of(table: dict[str, Any]) -> LicenseStatement:
-    places = {key: value for key, value in table.items() if key not in ("what", "id")}
-    return LicenseStatement(what=cast("Part", table["what"]), id=table["id"], evidence=Evidence(**places))
+    own = {"what", "id", "since", "until", "revisions"}
+    return LicenseStatement(
+        what=cast("Part", table["what"]),
+        id=table["id"],
+        evidence=Evidence(**{key: value for key, value in table.items() if key not in own}),
+        since=table.get("since", ""),
+        until=table.get("until", ""),
+        revisions=tuple(table.get("revisions", ())),
+    )
 
 
 def _is_spdx(value: object) -> bool:
@@ -177,5 +241,8 @@ _LICENSE_RULES: dict[str, Rule] = {
     "sha256": (matches(r"([0-9a-f]{64})?"), "a_sha256"),
     "line": (whole(1), "a_line"),
     "date": (matches(r"(\d{4}-\d{2}-\d{2})?"), "a_date"),
+    "since": (matches(r"\d{4}-\d{2}-\d{2}"), "a_date"),
+    "until": (matches(r"\d{4}-\d{2}-\d{2}"), "a_date"),
+    "revisions": (each_matches(r"[0-9a-f]{7,40}"), "commits"),
 }
 _LICENSE_REQUIRED = ("what", "id", "statement")

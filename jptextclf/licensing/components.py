@@ -113,6 +113,10 @@ class Component:
     """What it asks."""
     revision: str | None = None
     """Exact upstream version. None means known to be unpinned."""
+    previous_license: str = ""
+    """Under which it was before this revision."""
+    later_license: str = ""
+    """Under which it was put after this revision."""
     origin: Literal["own", "customer", "public", "unknown"] = "public"
     personal_information: Literal["none-confirmed", "contains", "unknown"] | None = None
     """For data only."""
