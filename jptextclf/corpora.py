@@ -104,7 +104,7 @@ class LocalCorpus:
         )
 
 
-def _own_words(expression: str, evidence: Sequence[Evidence]) -> dict[str, str]:
+def _own_words(expression: str, evidence: Sequence[Evidence]) -> dict[str, Any]:
     """What upstream says in words of its own: instead of a licence, or as terms beside one."""
     if expression in {"", NOASSERTION}:
         said = [one.statement for one in evidence if not one.statement.startswith("license:")]

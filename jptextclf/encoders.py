@@ -20,7 +20,7 @@ from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
 from jptextclf.cards import encoder_cards, find_card_by_file, find_encoder_card, load_encoder_card
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId, fetch_snapshot
-from jptextclf.licensing.beside import read_beside
+from jptextclf.licensing.beside import copyright_evidence, read_beside
 from jptextclf.licensing.components import Component
 from jptextclf.store import manifest_sha256, store_dir
 
@@ -279,12 +279,14 @@ def known_encoders() -> list[EncoderFiles]:
 def _builtin() -> EncoderFiles:
     card = load_encoder_card(builtin.CARD)
     sha256 = manifest_sha256(card.files)
+    component = card.component(sha256=sha256)
+    notices = copyright_evidence(builtin.directory())
     return EncoderFiles(
         directory=builtin.directory(),
         name=card.name,
         revision=card.revision,
         kind="builtin",
-        component=card.component(sha256=sha256),
+        component=replace(component, evidence=component.evidence + notices),
         tokenizer_component=card.component(
             "tokenizer", sha256=manifest_sha256(_tokenizer_hashes(card.files)), bundled=True
         ),

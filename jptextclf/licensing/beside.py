@@ -6,7 +6,7 @@ It reports what they state, each statement with its place; it does not judge.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jptextclf.licensing.components import NOASSERTION, Evidence
 from jptextclf.licensing.declared import read_declared
@@ -63,7 +63,7 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "") -> Stated
     :param url: address of the repository's files, to which a file name is added; empty for a local directory
     """
 
-    def place(name: str) -> dict[str, str]:
+    def place(name: str) -> dict[str, Any]:
         return {"file": name, "revision": revision, "url": f"{url}/{name}" if url else ""}
 
     card = read_card(_bytes(directory / _CARD))
@@ -75,10 +75,9 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "") -> Stated
     is_compared = card.declared != NOASSERTION and bool(card.stated or others)
     evidence = [Evidence(declared.evidence[0].statement, line=declared.evidence[0].line, sha256=card.sha256,
                          **place(_CARD))] if declared.evidence else []  # fmt: skip
-    evidence += [
-        Evidence(one.statement, line=one.line, sha256=card.sha256, **place(_CARD))
-        for one in [*[one for one in card.mentions if one.about == "model"][:_MOST], *limits[:_MOST]]
-    ]
+    said = [(one.statement, one.line) for one in card.mentions if one.about == "model"][:_MOST]
+    said += [(one.statement, one.line) for one in limits[:_MOST]]
+    evidence += [Evidence(words, line=line, sha256=card.sha256, **place(_CARD)) for words, line in said]
     evidence += [
         Evidence(f"{name}: {one.license} ({one.score:.2f})", sha256=one.sha256, **place(name))
         for name, one in files.items()
@@ -90,7 +89,26 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "") -> Stated
         prose="; ".join(dict.fromkeys(one.statement for one in limits[:_MOST])),
         gated_prompt=card.extra_gated_prompt,
         note=declared.note if card.declared == NOASSERTION else "",
-        evidence=tuple(evidence),
+        evidence=(*evidence, *copyright_evidence(directory, revision=revision, url=url)),
+    )
+
+
+def copyright_evidence(directory: Path, *, revision: str = "", url: str = "") -> tuple[Evidence, ...]:
+    """The copyright notices in the licence files of a model's directory, word for word.
+
+    :param url: address of the repository's files; empty for a local directory
+    """
+    return tuple(
+        Evidence(
+            line,
+            file=path.name,
+            revision=revision,
+            url=f"{url}/{path.name}" if url else "",
+            sha256=found.sha256,
+        )
+        for path in _license_files(directory)
+        for found in [identify(_bytes(path))]
+        for line in dict.fromkeys(found.copyrights[:_MOST])
     )
 
 

@@ -1,0 +1,194 @@
+"""Checker: proves from an export's files alone that every duty which a file can meet is met.
+
+It reads what was written, not what was meant, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jptextclf import messages
+from jptextclf.exporters.card import NON_COMMERCIAL, license_matter
+from jptextclf.exporters.layout import (
+    ASSESSMENT,
+    CARD,
+    COMPONENTS,
+    CYCLONEDX,
+    LICENSE,
+    MANIFEST,
+    NOTICE,
+    REPORTS,
+    SPDX,
+    license_file,
+)
+from jptextclf.exporters.notice import CHANGES, no_license
+from jptextclf.exporters.texts import inside_ids, stated_licenses
+from jptextclf.licensing.license_files import identify
+from jptextclf.licensing.license_texts import license_text, texts_for
+from jptextclf.licensing.rules import use_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from jptextclf.licensing.assessment import Assessment
+
+_FILES = (CARD, LICENSE, NOTICE, ASSESSMENT, COMPONENTS, MANIFEST, SPDX, CYCLONEDX, *REPORTS.values())
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A duty that the files do not meet."""
+
+    token: str
+    """Of the duty; ``export`` for what every export has to hold."""
+    component: str
+    said: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.component} ({self.token}): {self.said}"
+            if self.component
+            else f"{self.token}: {self.said}"
+        )
+
+    def to_json(self) -> dict[str, str]:
+        return {"token": self.token, "component": self.component, "problem": self.said}
+
+
+def check(directory: Path, assessment: Assessment | None = None) -> list[Problem]:
+    """What is wrong with an export; nothing where every duty that a file can meet is met.
+
+    :param assessment: whose duties are looked for; None: the one that the export carries
+    """
+    problems = [Problem("export", "", _missing(name)) for name in _FILES if not _text(directory, name)]
+    if problems:
+        return problems
+    record = json.loads(_text(directory, ASSESSMENT)) if assessment is None else assessment.to_json()
+    export = _Files(directory, record)
+    problems += export.whole()
+    for duty in record["obligations"]:
+        if duty["required"] and duty["files"]:
+            problems += [Problem(duty["token"], duty["component"], one) for one in export.unmet(duty)]
+    return list(dict.fromkeys(problems))
+
+
+class _Files:
+    """An export's documents, read once."""
+
+    def __init__(self, directory: Path, record: Mapping[str, Any]) -> None:
+        self.directory = directory
+        self.use: str = record["use"]
+        self.output: str | None = record["output_license"]
+        self.verdict: str = record["verdict"]
+        self.components: list[dict[str, Any]] = record["components"]
+        self.notice = _text(directory, NOTICE)
+        self.card = _text(directory, CARD)
+        self.matter = _matter(self.card)
+
+    def whole(self) -> Iterator[Problem]:
+        """What holds for every export, whatever the duties."""
+        if self.verdict in {"needs-review", "blocked"}:
+            yield Problem(
+                "export", "", messages.text("export_check.verdict", verdict=self.verdict, use=self.use)
+            )
+        for one in self.wrong_license():
+            yield Problem("export", "", one)
+        for name in inside_ids(self.components) if use_named(self.use).leaves else ():
+            for one in self.wrong_text(name):
+                yield Problem("export", "", one)
+        for file in sorted((self.directory / "upstream").glob("NOTICE*")):
+            if file.read_text(encoding="utf-8", errors="replace").strip() not in self.notice:
+                yield Problem(
+                    "export", "", messages.text("export_check.lost_notice", file=f"upstream/{file.name}")
+                )
+
+    def unmet(self, duty: Mapping[str, Any]) -> Iterator[str]:
+        """Why a duty is not met by the files that it names."""
+        for pattern in duty["files"]:
+            if not any(_filled(path) for path in self.directory.glob(pattern)):
+                yield _missing(pattern)
+        kind, _, name = duty["token"].partition(":")
+        if NOTICE in duty["files"] and duty["component"] not in self.notice:
+            yield messages.text("export_check.not_named", component=duty["component"])
+        if kind in {"include-license-text", "include-both-license-texts", "flow-down-use-restrictions"}:
+            yield from self.wrong_texts_of(duty["component"], name if kind == "include-license-text" else "")
+        if kind == "state-changes" and not self.notice.partition(CHANGES)[2].strip():
+            yield messages.text("export_check.no_changes")
+        if kind == "mark-artifact":
+            yield from self.unmarked()
+        if kind == "relicense-output" and self.output is None:
+            yield messages.text("export_check.no_output_license", license=name)
+        if kind == "attribution" and CARD in duty["files"] and duty["component"] not in self.card:
+            yield messages.text("export_check.not_in_card", component=duty["component"])
+
+    def wrong_texts_of(self, component: str, name: str) -> Iterator[str]:
+        """What is wrong with the licence texts of one component, or with that of the licence that is named."""
+        stated = [
+            one for part in self.components if part.get("name") == component for one in stated_licenses(part)
+        ]
+        wanted = [name] if name else stated
+        for license_id in dict.fromkeys(found for one in wanted for found in texts_for(one)):
+            yield from self.wrong_text(license_id)
+
+    def wrong_text(self, license_id: str) -> Iterator[str]:
+        """Whether the text of a licence is there, and is that licence's."""
+        text = _text(self.directory, license_file(license_id))
+        known = license_text(license_id)
+        if not text.strip():
+            yield _missing(license_file(license_id))
+        elif known is not None and text != known and identify(text).license != license_id:
+            yield messages.text("export_check.other_text", file=license_file(license_id), license=license_id)
+
+    def wrong_license(self) -> Iterator[str]:
+        """Whether LICENSE and the card say the output licence."""
+        text = _text(self.directory, LICENSE)
+        if self.output is None:
+            if text != no_license(self.use):
+                yield messages.text(
+                    "export_check.other_text", file=LICENSE, license=messages.text("export_check.no_license")
+                )
+        else:
+            for name in texts_for(self.output):
+                yield from self.wrong_text(name)
+                if _text(self.directory, license_file(name)).strip() not in text:
+                    yield messages.text("export_check.other_text", file=LICENSE, license=name)
+        expected = license_matter(self.output)
+        if {key: self.matter.get(key) for key in expected} != expected:
+            yield messages.text(
+                "export_check.card_license", found=self.matter.get("license"), expected=expected["license"]
+            )
+
+    def unmarked(self) -> Iterator[str]:
+        """Whether the card says in its tags and in both languages that the model is not for commercial use."""
+        said = [messages.text_in(language, "export.card_non_commercial") for language in messages.LANGUAGES]
+        if NON_COMMERCIAL not in (self.matter.get("tags") or ()) or any(one not in self.card for one in said):
+            yield messages.text("export_check.not_marked")
+
+
+def _text(directory: Path, name: str) -> str:
+    path = directory / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _filled(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0
+
+
+def _missing(name: str) -> str:
+    return messages.text("export_check.missing", file=name)
+
+
+def _matter(card: str) -> dict[str, Any]:
+    import yaml  # type: ignore[import-untyped]
+
+    found = _FRONT_MATTER.match(card)
+    try:
+        values = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError:
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,144 @@
+"""Push: an export for ``publish-on-hub``, made by the gate in a temporary directory and sent in one commit.
+
+It knows no token: ``huggingface_hub`` finds the login itself, and nothing that it says is passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jptextclf.errors import ConfigError, JptextclfError, SetupError
+from jptextclf.exporters.gate import Export, export
+from jptextclf.hub import HubId
+from jptextclf.messages import text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+
+    from jptextclf.exporters.judging import Policy
+    from jptextclf.progress import Progress
+
+USE = "publish-on-hub"
+
+
+@dataclass(frozen=True)
+class Push:
+    """What was published."""
+
+    repo: str
+    url: str
+    commit: str
+    export: Export
+    """As it was staged; its directory is gone."""
+
+    def to_json(self) -> dict[str, Any]:
+        staged = {key: value for key, value in self.export.to_json().items() if key != "path"}
+        return {**staged, "repo": self.repo, "url": self.url, "commit": self.commit}
+
+
+def push(
+    run: str | os.PathLike[str],
+    repo: str,
+    *,
+    use: str | None = None,
+    private: bool = False,
+    output_license: str | None = None,
+    policy: Policy | None = None,
+    license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    progress: Progress | None = None,
+) -> Push:
+    """Publish a run: export it for ``publish-on-hub``, and send the export in one commit.
+
+    Afterwards the repository holds the files of the export and no others; earlier ones stay in its history.
+
+    :param repo: ``org/name``; it is made where it does not exist
+    :param use: ``publish-on-hub``; anything else is refused
+    :param private: make a new repository private. It is judged as published all the same
+    :raises ConfigError: another use (``JPT-U156``), no hub id (``JPT-U071``), or as :func:`export`
+    :raises LicenseError: as :func:`export`
+    :raises SetupError: the hub refuses, fails or cannot be reached (``JPT-E085`` to ``JPT-E089``)
+    """
+    if use != USE:
+        raise ConfigError("U156", use=use) if use else ConfigError("U150", known=USE)
+    target = HubId(repo)
+    with tempfile.TemporaryDirectory(prefix="jptextclf-") as directory:
+        staged = export(
+            run, Path(directory) / target.repo.rpartition("/")[2], use=use, output_license=output_license, policy=policy,
+            license_files=license_files, name=target.repo.rpartition("/")[2],
+        )  # fmt: skip
+        if progress is not None:
+            progress.say(text("push.phase", repo=repo))
+        with _failures(repo):
+            url, commit = _send(staged.path, repo, private=private)
+    return Push(repo, url, commit, staged)
+
+
+def _send(directory: Path, repo: str, *, private: bool) -> tuple[str, str]:
+    """Send a directory in one commit; address of the repository and the commit.
+
+    ``upload_folder`` may make several, and then the weights can be there without their licence.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
+
+    if constants.is_offline_mode():
+        raise SetupError("E089", repo=repo)
+    api = HfApi()
+    url = api.create_repo(repo, private=private or None, exist_ok=True)
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    added = {path.relative_to(directory).as_posix(): path for path in files}
+    stale = {*api.list_repo_files(repo)} - {*added, ".gitattributes"}
+    operations: list[Any] = [CommitOperationAdd(name, path) for name, path in added.items()]
+    operations += [CommitOperationDelete(name) for name in sorted(stale)]
+    info = api.create_commit(repo, operations, commit_message=text("push.message", name=directory.name))
+    return str(url), str(info.oid)
+
+
+@contextmanager
+def _failures(repo: str) -> Iterator[None]:
+    """Errors of ``huggingface_hub`` as ours, without its texts and its traceback: either may show a header."""
+    from huggingface_hub.utils import logging as hub_logging
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    level, had_bars = hub_logging.get_verbosity(), not are_progress_bars_disabled()
+    hub_logging.set_verbosity(logging.CRITICAL)
+    disable_progress_bars()
+    try:
+        yield
+    except JptextclfError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the library raises may hold the token
+        failure = _failure(error, repo)
+    else:
+        return
+    finally:
+        hub_logging.set_verbosity(level)
+        if had_bars:
+            enable_progress_bars()
+    raise failure
+
+
+def _failure(error: BaseException, repo: str) -> SetupError:
+    from huggingface_hub import constants
+
+    endpoint = str(constants.ENDPOINT)
+    found: BaseException | None = error
+    while found is not None:
+        status = getattr(getattr(found, "response", None), "status_code", 0)
+        if status in {401, 403, 404}:
+            return SetupError("E085", repo=repo, endpoint=endpoint, status=status)
+        if status:
+            return SetupError("E087", repo=repo, endpoint=endpoint, status=status)
+        if "Connect" in type(found).__name__ or isinstance(found, (ConnectionError, TimeoutError)):
+            return SetupError("E086", repo=repo, endpoint=endpoint, problem=type(found).__name__)
+        found = found.__cause__ or found.__context__
+    return SetupError("E088", repo=repo, problem=type(error).__name__)

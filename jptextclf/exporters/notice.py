@@ -1,0 +1,58 @@
+"""LICENSE and NOTICE of an export: the terms of the model itself, and what has to be said of everything in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jptextclf import messages
+from jptextclf.exporters.card import in_language
+from jptextclf.licensing.license_texts import texts_for
+from jptextclf.licensing.reports import render
+from jptextclf.licensing.rules import use_named
+
+if TYPE_CHECKING:
+    from jptextclf.exporters._cleared import Cleared
+
+CHANGES = "Changes / 変更点"
+"""Heading of the statement of changes."""
+_RULE = "\n\n" + "=" * 100 + "\n\n"
+
+
+def license_of_export(cleared: Cleared) -> str:
+    """The text of the output licence; without one, that nobody is granted anything."""
+    license_id = cleared.judged.output_license
+    if license_id is None:
+        return no_license(cleared.judged.assessment.use)
+    texts = [cleared.texts[name] for name in texts_for(license_id)]
+    if len(texts) == 1:
+        return texts[0]
+    return _RULE.join([f"SPDX-License-Identifier: {license_id}", *texts])
+
+
+def no_license(use: str) -> str:
+    """The LICENSE of an export that grants none, in both languages."""
+    kind = "handed_over" if use_named(use).leaves else "internal"
+    said = [messages.text_in(language, f"export.license_{kind}", use=use) for language in messages.LANGUAGES]
+    return "\n\n".join(one.strip() for one in said) + "\n"
+
+
+def notice_of_export(cleared: Cleared, name: str) -> str:
+    """Attributions, the statement of changes, and the notices that came with the encoder, word for word."""
+    about = replace(cleared.subject, name=name).report()
+    parts = [render(cleared.judged.assessment, about, format="notice", language="en").strip()]
+    base = next(one.name for one in cleared.bundle.components if one.role == "base_model")
+    data = messages.listing(one.name for one in cleared.bundle.components if one.role == "training_data")
+    said = [in_language(language, _changes, base, data, name) for language in ("en", "ja")]
+    parts.append("\n".join([CHANGES, "", *said]))
+    notices = {
+        file: text for file, text in sorted(cleared.subject.texts.items()) if file.startswith("NOTICE")
+    }
+    parts += [
+        f"{file} ({base}):\n\n{text.decode('utf-8', 'replace').strip()}" for file, text in notices.items()
+    ]
+    return _RULE.join(parts) + "\n"
+
+
+def _changes(base: str, data: str, name: str) -> str:
+    return messages.text("export.changes", base=base, data=data, name=name).strip()
