@@ -359,6 +359,10 @@ def test_verdicts_are_ordered_strings():
     ([base(), OWN_DATA, {"role": "software", "name": "lib", "license": "GPL-3.0-only", "bundled": False}],
      "redistribute-weights-commercial", None, "ok-with-obligations"),
     ([OWN_DATA, {"role": "dictionary", "name": "dic", "license": "NOASSERTION"}], "internal-commercial", None, "needs-review"),
+    ([base(), OWN_DATA, {"role": "software", "name": "lib", "license": "GPL-3.0-only"}],
+     "redistribute-container-commercial", None, "needs-review"),
+    ([OWN_DATA, {"role": "tokenizer", "name": "vocab", "license": "CC-BY-SA-4.0"}], "publish-on-hub", "MIT", "ok-with-obligations"),
+    ([OWN_DATA, {"role": "tokenizer", "name": "vocab", "license": "CC-BY-NC-4.0"}], "publish-on-hub", "MIT", "blocked"),
     # customers' data
     ([base(), data("LicenseRef-Customer-Contract", origin="customer")], "internal-research-noncommercial", None, "blocked"),
     # merges

@@ -62,7 +62,8 @@ class Part:
     upstream_status: str = ""
     upstream_data: Any = ""
     code_license: str = ""
-    bundled: bool = False
+    bundled: bool | None = None
+    """None: not said; :func:`jptextclf.licensing.conditions.is_bundled` then goes by role and use."""
     shipped: bool = True
     form: str = ""
     purpose: str = ""

@@ -85,6 +85,15 @@ def path_of(part: Part) -> str:
     return _PATHS.get(part.role, "")
 
 
+def is_bundled(part: Part, use: Use) -> bool:
+    """Whether it is inside what is given away; unsaid, a tokenizer is, and in a container everything is."""
+    if part.bundled is not None:
+        return part.bundled
+    return part.role == "tokenizer" or (
+        use.id.startswith("redistribute-container") and path_of(part) == "bundled"
+    )
+
+
 def use_words(use: Use) -> frozenset[str]:
     """Of the intended use."""
     words = {f"use:{use.id}"}
@@ -104,19 +113,19 @@ def part_words(part: Part, use: Use, *, linear_head: bool, purpose_declared: boo
     """
     is_teacher = part.role == "teacher" or part.relation == "distilled-from"
     is_head = linear_head or part.relation == "features-from"
-    handed_over = part.bundled and use.leaves
+    bundled = is_bundled(part, use)
     flags = {
         "teacher": is_teacher,
         "not-shipped": not part.shipped and not is_teacher,
         "in-the-model": part.shipped and not is_teacher,
         "linear-head": is_head,
-        "bundled": part.bundled,
-        "handed-over": handed_over,
+        "bundled": bundled,
+        "handed-over": bundled and use.leaves,
         "dictionary": part.role == "dictionary",
         "own": part.origin == "own",
         "customer": part.origin == "customer",
         "permission-recorded": part.has_permission,
-        "unpinned": part.is_unpinned and part.origin != "own" and not _is_only_used(part),
+        "unpinned": part.is_unpinned and part.origin != "own" and not _is_only_used(part, use),
         "license-list": part.is_list,
         "personal-information": _has_personal_information(part),
         "purpose-declared": purpose_declared,
@@ -201,8 +210,8 @@ def _is_mirror(part: Part) -> bool:
     return bool(part.upstream_name) and part.role in {"training_data", "evaluation_data"}
 
 
-def _is_only_used(part: Part) -> bool:
-    return _PATHS.get(part.role) == "bundled" and not part.bundled
+def _is_only_used(part: Part, use: Use) -> bool:
+    return _PATHS.get(part.role) == "bundled" and not is_bundled(part, use)
 
 
 def _bare(name: str) -> str:

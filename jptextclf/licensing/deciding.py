@@ -178,7 +178,7 @@ def _findings(part: Part, case: _Case) -> list[_Finding]:
     found = [one for reading in readings for one in _of_tree(part, parse(reading), base, case)]
     if part.upstream_license and path_of(part) in {"data", "evaluation"}:
         found += _of_tree(part, parse(to_spdx(part.upstream_license)), base, case)
-    if part.code_license and part.bundled and path_of(part) == "bundled":
+    if part.code_license and "bundled" in base and path_of(part) == "bundled":
         found += _of_tree(part, parse(to_spdx(part.code_license)), base, case)
     found = _after_relicensing(part, found, base, case)
     return _once(found) or _matching(part, part.declared, base | {"nothing-else"})
