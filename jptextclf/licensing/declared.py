@@ -5,22 +5,26 @@ It does not read anything else of the card, and it does not judge: what is not o
 
 from __future__ import annotations
 
-import hashlib
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jptextclf import messages
-from jptextclf.errors import ConfigError
-from jptextclf.licensing.components import NOASSERTION, Evidence, spdx_expression
+from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.reading import read_card
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jptextclf.licensing.components import Evidence
+    from jptextclf.licensing.reading import CardReading
+
 _LARGEST = 4 << 20
 """Bytes of a README that are read; front matter stands at its start."""
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-_KEY = re.compile(r"^license[ \t]*:", re.MULTILINE)
+_NOTES = {
+    "no-front-matter": "no_front_matter", "front-matter-malformed": "bad_front_matter", "yaml-error": "bad_front_matter",
+    "missing": "missing", "misspelt-key": "missing", "null": "missing",
+    "list-one": "list", "list-many": "list", "key-twice": "list",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,55 +49,15 @@ def read_declared(readme: Path, *, revision: str = "", url: str = "") -> Declare
             data = file.read(_LARGEST)
     except OSError:
         return DeclaredLicense(note=messages.text("models.license_no_readme"))
-    text = data.decode("utf-8-sig", errors="replace")
-    matter = _FRONT_MATTER.match(text)
-    if matter is None:
-        return DeclaredLicense(note=messages.text("models.license_no_front_matter"))
-    value, is_readable = _license_value(matter[1])
-    if not is_readable:
-        return DeclaredLicense(note=messages.text("models.license_bad_front_matter"))
-    if value is None:
-        return DeclaredLicense(note=messages.text("models.license_missing"))
-    key = _KEY.search(matter[1])
-    evidence = Evidence(
-        statement=f"license: {value if isinstance(value, str) else ', '.join(map(str, _items(value)))}",
-        url=url,
-        file=readme.name,
-        revision=revision,
-        sha256=hashlib.sha256(data).hexdigest(),
-        line=text[: matter.start(1) + key.start()].count("\n") + 1 if key else None,
-    )
-    return _declared(value, evidence)
+    card = read_card(data)
+    line = card.declared_evidence
+    evidence = (replace(line, url=url, file=readme.name, revision=revision),) if line else ()
+    if card.metadata_status == "declared" and not card.declared.startswith("LicenseRef-"):
+        return DeclaredLicense(card.declared, "", evidence)
+    return DeclaredLicense(note=_note(card), evidence=() if card.metadata_status == "null" else evidence)
 
 
-def _license_value(front_matter: str) -> tuple[object, bool]:
-    """The value of the key, and whether the front matter could be read."""
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        values = yaml.safe_load(front_matter)
-    # Besides its own errors PyYAML raises ValueError for impossible dates and runs out of stack on deep nesting.
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None, False
-    if values is None:
-        return None, True
-    return (values.get("license"), True) if isinstance(values, dict) else (None, False)
-
-
-def _declared(value: object, evidence: Evidence) -> DeclaredLicense:
-    if not isinstance(value, str):
-        return DeclaredLicense(note=messages.text("models.license_list"), evidence=(evidence,))
-    try:
-        expression = spdx_expression(value)
-    except ConfigError:
-        note = messages.text("models.license_unknown", value=value)
-        return DeclaredLicense(note=note, evidence=(evidence,))
-    # The expression parser reads the family name "gpl" as one of its versions.
-    if expression.casefold() != value.strip().casefold() and not re.search(r"\d", value):
-        note = messages.text("models.license_unknown", value=value)
-        return DeclaredLicense(note=note, evidence=(evidence,))
-    return DeclaredLicense(expression, "", (evidence,))
-
-
-def _items(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
+def _note(card: CardReading) -> str:
+    key = f"models.license_{_NOTES.get(card.metadata_status, 'unknown')}"
+    statement = card.declared_evidence.statement if card.declared_evidence else ""
+    return messages.text(key, value=statement.removeprefix("license:").strip())

@@ -28,6 +28,8 @@ THRESHOLD = 0.9
 """Least likeness, 0 to 1, at which a text counts as a licence."""
 _LARGEST = 1 << 20
 """Bytes that are read; a longer file is NOASSERTION, since nobody knows what its end says."""
+_PART = THRESHOLD / (2 - THRESHOLD)
+"""Least part of a text that has to be in a file for that likeness, 0 to 1."""
 _RUN = 3
 """Words of a run; likeness is counted in runs."""
 _GAP = 40
@@ -240,6 +242,10 @@ class _Template:
     """Row of each run in the index. *Shape:* ``(words - 2,)``"""
     distinct: Integers
     """The rows, once each, sorted."""
+    once: Integers
+    """The rows that it has only once."""
+    places: Integers
+    """Where those are. *Shape:* as ``once``"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,7 +308,8 @@ def _index() -> _Index:
     templates = []
     for name, words, one in numbered:
         rows = np.searchsorted(runs, one)
-        templates.append(_Template(name, words, rows, np.unique(rows)))
+        distinct, first, counts = np.unique(rows, return_index=True, return_counts=True)
+        templates.append(_Template(name, words, rows, distinct, distinct[counts == 1], first[counts == 1]))
     return _Index(vocabulary, runs, tuple(templates))
 
 
@@ -359,7 +366,9 @@ def _find(words: Sequence[str], phrase: str, start: int = 0) -> int:
 def _spans(index: _Index, ranked: list[tuple[float, _Template]], rows: Integers) -> list[_Span]:
     """Every place in a text that is like a template."""
     found = []
-    for _, template in ranked:
+    for part, template in ranked:
+        if part < _PART:
+            break
         hit = index.belongs(template, rows)
         for begin, end in _stretches(template, rows, hit):
             span = _trimmed(template, rows, hit, begin, end)
@@ -375,8 +384,7 @@ def _stretches(template: _Template, rows: Integers, hit: NDArray[np.bool_]) -> l
         return []
     # Where the template starts again: runs that it has once jump back by more than half of it.
     place = np.full(int(max(rows.max(), template.distinct[-1])) + 1, -1)
-    values, first, counts = np.unique(template.rows, return_index=True, return_counts=True)
-    place[values[counts == 1]] = first[counts == 1]
+    place[template.once] = template.places
     once = at[place[rows[at]] >= 0]
     again = once[_jumps_back(place[rows[once]], len(template.rows) / 2)]
     begins = np.unique(np.concatenate([at[:1], at[1:][np.diff(at) > _GAP], again]))
@@ -403,7 +411,9 @@ def _trimmed(template: _Template, rows: Integers, hit: NDArray[np.bool_], begin:
     sums = np.concatenate([[0], np.cumsum(np.where(inside, 1, -1))])
     stop = int(np.argmax(sums - np.minimum.accumulate(sums)))
     start = int(np.argmin(sums[: stop + 1]))
-    matched = len(np.unique(rows[begin + start : begin + stop][inside[start:stop]]))
+    seen = np.zeros(int(template.distinct[-1]) + 1, dtype=bool)
+    seen[rows[begin + start : begin + stop][inside[start:stop]]] = True
+    matched = int(np.count_nonzero(seen))
     others = int((~inside[start:stop]).sum())
     score = 2 * matched / (len(template.distinct) + matched + others)
     return _Span(template, begin + start, begin + stop, matched, score)

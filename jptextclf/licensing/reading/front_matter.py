@@ -50,7 +50,7 @@ class FrontMatter:
     body_start: int = 0
     """Character at which the body begins."""
     values: dict[str, Any] = field(default_factory=dict)
-    """Scalars are str, bool, None or the float nan for any other number or date; the last of equal keys wins."""
+    """Scalars are None or the text as it stands, numbers and ``no`` too; the last of equal keys wins."""
     lines: dict[str, int] = field(default_factory=dict)
     """Line of each key in the card, from 1."""
     contradicted: frozenset[str] = frozenset()
@@ -140,15 +140,13 @@ class _Events:
         return isinstance(event, getattr(self._yaml, name))
 
     def scalar(self, event: yaml.Event) -> object:
-        """The value of a scalar; numbers and dates are told apart from text, but not worked out."""
+        """The text of a scalar, or None for null."""
         tag = event.tag or self._resolver.resolve(self._yaml.ScalarNode, event.value, event.implicit)
         kind = tag.rpartition(":")[2]
         if kind == "timestamp" and (day := _DAY.match(event.value)):
             # As a loader does: an impossible date makes the whole block unreadable.
             date(*map(int, day.groups()))
-        if kind == "bool":
-            return event.value.lower() in ("yes", "true", "on")
-        return {"null": None, "str": event.value, "!": event.value}.get(kind, float("nan"))
+        return None if kind == "null" else event.value
 
 
 def _entries(events: _Events) -> Iterator[tuple[str, object, int]]:

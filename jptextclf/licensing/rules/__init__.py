@@ -71,6 +71,8 @@ class Rule:
     questions: tuple[str, ...] = ()
     clause: str = ""
     basis: str = ""
+    source: str = ""
+    """Address of a text or an event behind the basis; empty: the row itself is the policy."""
 
     def matches(self, path: str, conditions: frozenset[str]) -> bool:
         """Whether the row applies on a path under these conditions."""
