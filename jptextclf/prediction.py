@@ -5,31 +5,43 @@ It does not know files or runs; it holds one classifier, its adapter and its lab
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
 
+from jptextclf.adapters import choose_adapter, open_adapter
+from jptextclf.atomic import RUN_RECORD
+from jptextclf.bundle import verify
 from jptextclf.data.rows import is_empty
 from jptextclf.encodings import Encodings
-from jptextclf.errors import ConfigError, DataError
+from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError
+from jptextclf.labels import LabelSchema
 from jptextclf.messages import listing
-from jptextclf.model import Classifier, compute_logits
+from jptextclf.model import Classifier, compute_logits, max_positions
+from jptextclf.onnx_model import load_onnx_classifier
 from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from jptextclf.adapters import TokenizerAdapter
     from jptextclf.bundle import Bundle
-    from jptextclf.labels import LabelSchema
+    from jptextclf.onnx_model import OnnxPrecision
 
 OnTooLong = Literal["truncate", "error"]
 _TEXTS_AT_ONCE = 4096
 """Texts tokenised together: enough to fill length-sorted batches, few enough for constant memory."""
+_TOKENS_OF_ONNX = 1024
+"""Padded pieces in one batch for a graph on a CPU."""
+_LONGEST_WITHOUT_LIMIT = 512
+"""Pieces per text where neither a record nor the encoder sets a limit."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,6 +141,44 @@ class Predictor:
             device=chosen,
         )
 
+    @classmethod
+    def of_onnx(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        precision: OnnxPrecision | None = None,
+        max_length: int | None = None,
+        device: str = "cpu",
+    ) -> Predictor:
+        """The predictor of an ONNX export, or of any plain transformers directory with such a graph in it.
+
+        Labels, thresholds, maximum length and adapter are as ``jptextclf.json`` records them; without that file the
+        configuration names the labels, thresholds are 0.5, and the tokenizer files say the rest.
+
+        :param precision: which graph, where there are several; None takes the only one, else ``float32``
+        :param max_length: pieces per text, special tokens included; None takes what is recorded
+        :param device: ``cpu`` or ``auto``; there is no other for these graphs
+        :raises ConfigError: another device (``JPT-U161``), or no such precision (``JPT-U160``)
+        :raises SetupError: onnxruntime is not installed (``JPT-E001``), or the directory is damaged, incomplete or
+            no export (``JPT-E060`` to ``JPT-E063``, ``JPT-E080`` to ``JPT-E082``)
+        """
+        if device not in {"cpu", "auto"}:
+            raise ConfigError("U161", device=device)
+        place = Path(directory)
+        if (place / "MANIFEST.json").is_file():
+            verify(place)
+        classifier = load_onnx_classifier(place, precision=precision)
+        described = _described(place, classifier.network.config)
+        adapter = choose_adapter(place)
+        return cls(
+            classifier,
+            open_adapter(place, name=adapter.name, options=adapter.options),
+            described.schema,
+            thresholds=described.thresholds,
+            max_length=max_length or described.max_length,
+            max_tokens=_TOKENS_OF_ONNX,
+        )
+
     def predict(
         self,
         texts: Sequence[str],
@@ -188,3 +238,36 @@ def _joined(parts: list[Prediction]) -> Prediction:
         truncated=np.concatenate([part.truncated for part in parts]),
         empty=np.concatenate([part.empty for part in parts]),
     )
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What a directory says about the labels and lengths of its model."""
+
+    schema: LabelSchema
+    thresholds: NDArray[np.float32] | None
+    max_length: int
+
+
+def _described(directory: Path, config: Any) -> _Described:
+    """From the record of the run, else from the configuration.
+
+    :raises SetupError: the record cannot be read (``JPT-E062``)
+    """
+    path = directory / RUN_RECORD
+    try:
+        if not path.is_file():
+            positions = max_positions(config) or _LONGEST_WITHOUT_LIMIT
+            return _Described(_configured_schema(config), None, positions)
+        record = json.loads(path.read_text(encoding="utf-8"))
+        thresholds = np.array(record["thresholds"], dtype=np.float32)
+        return _Described(LabelSchema.from_json(record["labels"]), thresholds, int(record["max_length"]))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, JptextclfError) as error:
+        raise SetupError("E062", path=directory, problem=f"{type(error).__name__}: {error}") from error
+
+
+def _configured_schema(config: Any) -> LabelSchema:
+    names = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    if config.problem_type == "multi_label_classification":
+        return LabelSchema(names, "multilabel")
+    return LabelSchema(names, "binary" if len(names) == 2 else "multiclass")
