@@ -24,7 +24,7 @@ _VERSION = r"(?:v(?:ersion|er)?\.?\s?)?(?P<version>\d\.\d)"
 _PORT = r"(?:[\s/-]{0,2}(?P<port>jp|de|fr|us|uk|es|it|nl|igo|au)\b)?"
 _SHORT = (
     r"cc[\s_-]{0,3}(?P<parts>by(?:(?:[\s_/-]{1,3}(?:nc|sa|nd|non[\s-]?commercial|share[\s-]?alike|no[\s-]?derivatives))|ncsa|sa|nc|nd){0,3})(?:[\s_-]{0,2}"
-    + _VERSION
+    + _VERSION.replace(r"\d\.\d", r"\d\.\d|[1-4](?![\d.]*\d)")
     + ")?"
     + _PORT
 )
@@ -149,11 +149,21 @@ def _creative_commons(match: re.Match[str]) -> str:
         return ""
     elements = "-".join(["BY", *(key for key, pattern in _ELEMENTS if pattern.search(match["parts"][2:]))])
     elements = elements.replace("ND-SA", "ND")
+    if not groups["version"] and match[0] in ("cc by", "Cc by"):
+        # "cc by mail"
+        return ""
     if not groups["version"]:
         return f"LicenseRef-CC-{elements}-unversioned"
-    base = f"CC-{elements}-{groups['version']}"
-    port = "JP" if groups.get("japan") == "日本" else (groups.get("port") or "").upper()
+    version = groups["version"]
+    base = f"CC-{elements}-{version if '.' in version else f'{version}.0'}"
+    port = "JP" if groups.get("japan") == "日本" else _port(match[0], groups.get("port") or "", version)
     return _known(f"{base}-{port}") if port else _known(base)
+
+
+def _port(name: str, port: str, version: str) -> str:
+    """The country of a licence port; "CC BY 3.0 de" in a French sentence is none, and version 4.0 has no ports."""
+    is_joined = port.isupper() or name.lower().endswith((f"-{port}", f"/{port}"))
+    return port.upper() if port and is_joined and not version.startswith("4") else ""
 
 
 def _is_named_by_tail(tail: str | None) -> bool:

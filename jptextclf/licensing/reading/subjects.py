@@ -20,7 +20,13 @@ _WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding
 
 def _any_of(section: str, key: str) -> str:
     """The words of a list as alternatives."""
-    return "|".join(_WORDS[section][key]).replace(" ", r"\s")
+    return "|".join(map(_with_edges, _WORDS[section][key])).replace(" ", r"\s")
+
+
+def _with_edges(word: str) -> str:
+    """Python's ``\\b`` takes kana for letters of the same word: it sees no edge in "Wikipediaの"."""
+    word = re.sub(r"^((?:\(\?<![^)]*\))?)\\b", r"\1(?<![A-Za-z0-9_])", word)
+    return word.replace(r"\b", r"(?![A-Za-z0-9_])")
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -38,7 +44,7 @@ _LABEL = _pattern(
 )
 _OTHER_TITLE = _pattern(f"{_OTHER}|{_any_of('section', 'other')}")
 _DATA_TITLE = _pattern(_any_of("section", "data"))
-_ELSEWHERE = _pattern(_any_of("elsewhere", "before"))
+_ELSEWHERE = _pattern("|".join(_WORDS["elsewhere"]["before"]).replace(" ", r"\s"))
 _ELSEWHERE_AFTER = _pattern(_WORDS["elsewhere"]["after"])
 # "MIT-licensed library", "CC BY-SA 4.0で公開されているコーパス": the licence of what follows.
 _ATTRIBUTE = _pattern(
@@ -48,6 +54,8 @@ _ATTRIBUTE = _pattern(
 _LICENSED_THING = _pattern(
     rf"licen[cs]ed\s(?:(?!(?:and|or|but|with|while|as|the)\s)\w{{1,20}}\s){{0,3}}(?:{_OTHER})"
 )
+# "The model is CC BY 4.0", "Model: CC BY 4.0", "モデルはCC BY 4.0".
+_IS_SAID = _pattern(r"[\s*_`)\]]{0,4}(?:\s(?:is|are)(?:\s(?:the|an?))?\s|[:：]|は)[\s*_`\[(「]{0,6}\Z")
 _TRAINED_ON = _pattern(r"\btrained\s(?:on|with|using)\b(?P<rest>[^.]*)\Z")
 _RELATIVE = _pattern(r"\b(?:which|that|whose\slicen[cs]e)\s(?:is|are|was|were|has|have)\b")
 _BELONGS = _pattern(
@@ -57,6 +65,8 @@ _MADE_FROM = _pattern(
     r"\s(?:[\w.-]{1,30}\s){0,2}?(?:pre-?|fine-?|re)?(?:trained|tuned|based|built|derived|distilled)\s"
     r"(?:on|from|with|using)\b[^,;.]*\Z"
 )
+_SAME_AS = _pattern(r"と(?:同じ|同様|同一)|に準じ")
+_TOPIC = _pattern(r"(?:自体|自身)?(?:のライセンス)?(?:について|に関して)?は")
 _FINITE = _pattern(r"[\s*_`\"'\])]{0,4}(?:is|are|was|has\sbeen|have\sbeen)\s")
 _JOINED = _pattern(
     r"(?:[\s*_`\"'()（）&,/+、・]|(?:and|or|as\swell\sas|its|the|their|corresponding|pre-?trained|associated|all|training"
@@ -82,13 +92,18 @@ def what_about(document: Document, start: int, end: int, *, is_term: bool = Fals
         return "other-or-unclear", statement
     if statement.block.is_row:
         return ("model" if _is_license_row(document, statement, start) else "other-or-unclear"), statement
-    is_grant = is_term or bool(_GRANT.search(before) or _GRANT.search(document.prose[start:end]))
+    is_grant = is_term or bool(
+        _GRANT.search(before) or _GRANT.search(document.prose[start:end]) or _IS_SAID.search(before)
+    )
     return _by_words(before, after, statement, is_grant=is_grant), statement
 
 
 def is_license_title(title: str) -> bool:
     """Whether a heading announces the licence of what the card is about."""
-    return bool(_LICENSE_TITLE.search(title)) and not _OTHER_TITLE.search(title)
+    if not _LICENSE_TITLE.search(title):
+        return False
+    kinds = {match.lastgroup for match in _NOUN.finditer(title)}
+    return "model" in kinds or "other" not in kinds
 
 
 def nearest_noun(before: str) -> str | None:
@@ -97,10 +112,14 @@ def nearest_noun(before: str) -> str | None:
     Of joined nouns ("the model and its code") the model decides. "The data used for this model" is about data,
     "the model trained on this data is licensed" about the model, and "a model based on X, which is licensed" about X.
     """
-    found = list(_NOUN.finditer(before))
+    found = [noun for noun in _NOUN.finditer(before) if not _SAME_AS.match(before, noun.end())]
     if not found:
         return None
     last, rest = found[-1], before[found[-1].end() :]
+    topics = [noun for noun in found[:-1] if _TOPIC.match(before, noun.end())]
+    if topics and "、" in rest and not _TOPIC.match(rest):
+        # 「モデルは、XのライセンスであるAに従い、Bで公開」: behind the comma the sentence is about its topic again.
+        return topics[-1].lastgroup
     relative = _RELATIVE.search(rest)
     if last.lastgroup == "model" and relative and rest[: relative.start()].strip(" ,*_`"):
         return "other"
