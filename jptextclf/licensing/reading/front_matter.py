@@ -22,7 +22,7 @@ LARGEST = 1 << 18
 _DEEPEST = 100
 """Levels of nesting; the parser takes quadratic time beyond."""
 _DASHES = re.compile(r"\ufeff?\s*---")
-_OPENING = re.compile(r"\ufeff?(?:[ \t]*(?:\r\n|\n|\r))*---(?:\r\n|\n|\r)")
+_OPENING = re.compile(r"\ufeff?\s*---(?:\r\n|\n|\r)")
 _CLOSING = re.compile(r"(?:\A|(?<=[\n\r]))---(?=\r|\n|\Z)")
 _STRAY_KEY = re.compile(r"^license[ \t]*[:：]", re.MULTILINE | re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)")

@@ -83,7 +83,8 @@ _LINK = re.compile(r"\]\([^)\s]{0,300}\)|https?://[^\s)>\]]{1,300}")
 def what_about(document: Document, start: int, end: int, *, is_term: bool = False) -> tuple[About, Statement]:
     """What the words from ``start`` to ``end`` are said of, and the statement that they stand in.
 
-    :param is_term: whether the words are a limit on use, which need no word such as "licensed" to be one
+    :param is_term: whether the words are a limit on use: they need no word such as "licensed" to be one, and where
+        nothing is named they speak of what the card is about
     """
     statement = document.statement(start, end)
     before = _visible(document.prose[statement.start : start])
@@ -95,7 +96,7 @@ def what_about(document: Document, start: int, end: int, *, is_term: bool = Fals
     is_grant = is_term or bool(
         _GRANT.search(before) or _GRANT.search(document.prose[start:end]) or _IS_SAID.search(before)
     )
-    return _by_words(before, after, statement, is_grant=is_grant), statement
+    return _by_words(before, after, statement, is_grant=is_grant, is_term=is_term), statement
 
 
 def is_license_title(title: str) -> bool:
@@ -160,7 +161,7 @@ def _is_of_another(before: str, after: str) -> bool:
     )
 
 
-def _by_words(before: str, after: str, statement: Statement, *, is_grant: bool) -> About:
+def _by_words(before: str, after: str, statement: Statement, *, is_grant: bool, is_term: bool) -> About:
     section = _section(statement)
     noun = nearest_noun(before)
     if noun is None and not _LABEL.search(before):
@@ -174,7 +175,8 @@ def _by_words(before: str, after: str, statement: Statement, *, is_grant: bool) 
         return "model" if is_grant else "other-or-unclear"
     if section == "other":
         return "other-or-unclear"
-    return "model" if section == "license" or _LABEL.search(before) else "other-or-unclear"
+    is_own = is_term or section == "license" or bool(_LABEL.search(before))
+    return "model" if is_own else "other-or-unclear"
 
 
 def _governs(between: str) -> bool:
