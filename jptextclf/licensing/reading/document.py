@@ -30,6 +30,8 @@ _UNDERLINE = re.compile(r"[ \t]{0,3}(=+|-+)[ \t]*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•・※]|\d{1,3}[.)])[ \t]+")
 _LABELLED = re.compile(r"[ \t]*[\W_]{0,6}\w[\w \-]{0,30}(?:\*\*|__)?[ \t]*[:：]")
 _BREAK = re.compile(r"(?<=[.!?])[\"'”)]?\s+(?=[\"'“\[(*A-Z`])|(?<=[。！？!?])|;\s")
+_DRESSING = re.compile(r"\s+|\*+|`+|~~|</?[a-zA-Z][^<>\n]{0,200}>")
+_FAR = 1 << 60
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 
 
@@ -96,6 +98,36 @@ class Document:
             begin = found.end()
         found_after = _BREAK.search(self.prose, end, stop)
         return Statement(begin, found_after.start() if found_after else stop, block)
+
+
+class Plain:
+    """A stretch of prose without emphasis, tags and runs of blanks; it knows where its characters stood.
+
+    ``"is <b>not</b>   allowed" -> "is not allowed"``. A line break stays one, without indentation.
+    """
+
+    def __init__(self, prose: str, start: int, end: int) -> None:
+        pieces: list[str] = []
+        self._places: list[tuple[int, int]] = []
+        """Where each piece begins: here, and in the prose."""
+        length, position = 0, start
+        for match in _DRESSING.finditer(prose, start, end):
+            spaces = "" if not match[0].isspace() else "\n" if "\n" in match[0] or "\r" in match[0] else " "
+            for piece, place in ((prose[position : match.start()], position), (spaces, match.start())):
+                self._places.append((length, place))
+                pieces.append(piece)
+                length += len(piece)
+            position = match.end()
+        self._places.append((length, position))
+        self.text = "".join([*pieces, prose[position:end]])
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The place in the prose of what stands at ``start`` to ``end`` here; it is not empty."""
+        return self._place(start), self._place(end - 1) + 1
+
+    def _place(self, position: int) -> int:
+        here, there = self._places[bisect_right(self._places, (position, _FAR)) - 1]
+        return there + position - here
 
 
 def _without_code(body: str) -> str:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from jptextclf.licensing.reading.document import Plain
 from jptextclf.licensing.reading.names import Name, find_names
 from jptextclf.licensing.reading.subjects import About, is_license_title, what_about
 
@@ -37,8 +38,10 @@ def find_mentions(document: Document, lines: LineIndex) -> list[Mention]:
     """The licences that a document names, in order."""
     mentions: list[Mention] = []
     for block in document.blocks:
-        for name in _strong(find_names(document.prose, block.start, block.end)):
-            mentions.append(_mention(document, lines, name, block))
+        plain = Plain(document.prose, block.start, block.end)
+        for name in _strong(find_names(plain.text)):
+            start, end = plain.span(name.start, name.end)
+            mentions.append(_mention(document, lines, replace(name, start=start, end=end), block))
             if len(mentions) >= MOST:
                 return mentions
     return _told_apart(mentions)

@@ -92,10 +92,9 @@ def _patterns() -> tuple[_Pattern, ...]:
     )
 
 
-def find_names(text: str, start: int = 0, end: int | None = None) -> list[Name]:
-    """Every licence named in a stretch of text, in order; of names that overlap the longest stays."""
-    stop = len(text) if end is None else end
-    found = sorted(_candidates(text, start, stop), key=lambda name: (name.start, -name.end))
+def find_names(text: str) -> list[Name]:
+    """Every licence named in a text, in order; of names that overlap the longest stays."""
+    found = sorted(_candidates(text), key=lambda name: (name.start, -name.end))
     names: list[Name] = []
     for name in found:
         if names and name.start < names[-1].end:
@@ -106,14 +105,14 @@ def find_names(text: str, start: int = 0, end: int | None = None) -> list[Name]:
     return names
 
 
-def _candidates(text: str, start: int, end: int) -> Iterator[Name]:
+def _candidates(text: str) -> Iterator[Name]:
     for row in _patterns():
-        for match in row.pattern.finditer(text, start, end):
+        for match in row.pattern.finditer(text):
             if row.needs_context and not _has_context(text, match):
                 continue
             yield Name(_table_id(row, match), match.start(), match.end(), row.is_weak)
     for pattern in _CREATIVE_COMMONS:
-        for match in pattern.finditer(text, start, end):
+        for match in pattern.finditer(text):
             if license_id := _creative_commons(match):
                 yield Name(license_id, match.start(), match.end())
 

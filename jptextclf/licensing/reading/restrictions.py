@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jptextclf.licensing.reading.document import Document
+from jptextclf.licensing.reading.document import Document, Plain
 from jptextclf.licensing.reading.mentions import LineIndex, quoted
 from jptextclf.licensing.reading.subjects import About, what_about
 
@@ -42,7 +42,7 @@ class Restriction:
     """A limit on use, as upstream words it."""
 
     kind: str
-    """``non-commercial``, ``research-only``, ``educational-only``, ``evaluation-only``, ``personal-only``,
+    """``non-commercial``, ``commercial-by-permission``, ``research-only``, ``educational-only``, ``evaluation-only``, ``personal-only``,
     ``no-redistribution``, ``no-derivatives``, or ``intended-for-research``, which is a wish and no term."""
     span: tuple[int, int]
     """First character of the words in the text, and the one behind them."""
@@ -63,7 +63,17 @@ class _Pattern:
     kind: str
     pattern: re.Pattern[str]
     unless: re.Pattern[str] | None
+    unless_inside: re.Pattern[str] | None
     unless_after: re.Pattern[str] | None
+
+    def is_denied(self, before: str, words: str, after: str) -> bool:
+        """Whether what stands around or inside a match turns it round."""
+        return bool(
+            _NEGATED.search(before)
+            or (self.unless and self.unless.search(before))
+            or (self.unless_inside and self.unless_inside.search(words))
+            or (self.unless_after and self.unless_after.match(after))
+        )
 
 
 def find_restrictions(text: str) -> tuple[Restriction, ...]:
@@ -87,7 +97,9 @@ def restrictions_of(document: Document, lines: LineIndex) -> list[Restriction]:
     for block in document.blocks:
         if not _TRIGGER.search(document.prose, block.start, block.end):
             continue
-        for kind, start, end in _spans(document.prose, block.start, block.end):
+        plain = Plain(document.prose, block.start, block.end)
+        for kind, left, right in _spans(plain.text):
+            start, end = plain.span(left, right)
             about, statement = what_about(document, start, end, is_term=True)
             words = quoted(document.text, statement.start, statement.end)
             found.append(Restriction(kind, (start, end), lines(start), words, about))
@@ -99,12 +111,12 @@ def restrictions_of(document: Document, lines: LineIndex) -> list[Restriction]:
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[_Pattern, ...]:
     rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["restriction"]
+    guards = ("unless", "unless_inside", "unless_after")
     return tuple(
         _Pattern(
             row["kind"],
             _compiled(row["pattern"]),
-            _compiled(row["unless"]) if "unless" in row else None,
-            _compiled(row["unless_after"]) if "unless_after" in row else None,
+            *(re.compile(row[key], re.IGNORECASE) if key in row else None for key in guards),
         )
         for row in rows
     )
@@ -116,10 +128,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(f"{edge}(?:{pattern})", re.IGNORECASE)
 
 
-def _spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
+def _spans(text: str) -> list[tuple[str, int, int]]:
     """Kind and span of each limit in a block, in order; of spans that overlap the earlier row of the table stays."""
     spans: list[tuple[int, int, str]] = []
-    for kind, left, right in _candidates(text, start, end):
+    for kind, left, right in _candidates(text):
         place = bisect_left(spans, (left, right, ""))
         is_free = not (place < len(spans) and spans[place][0] < right) and not (
             place and spans[place - 1][1] > left
@@ -131,13 +143,10 @@ def _spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
     return [(kind, left, right) for left, right, kind in spans]
 
 
-def _candidates(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+def _candidates(text: str) -> Iterator[tuple[str, int, int]]:
     for row in _patterns():
-        for match in row.pattern.finditer(text, start, end):
-            before = text[max(start, match.start() - 40) : match.start()]
-            after = text[match.end() : min(end, match.end() + 40)]
-            if _NEGATED.search(before) or (row.unless and row.unless.search(before)):
-                continue
-            if row.unless_after and row.unless_after.match(after):
-                continue
-            yield row.kind, match.start(), match.end()
+        for match in row.pattern.finditer(text):
+            before = text[max(0, match.start() - 40) : match.start()]
+            after = text[match.end() : match.end() + 40]
+            if not row.is_denied(before, match[0], after):
+                yield row.kind, match.start(), match.end()

@@ -48,7 +48,8 @@ _ELSEWHERE = _pattern("|".join(_WORDS["elsewhere"]["before"]).replace(" ", r"\s"
 _ELSEWHERE_AFTER = _pattern(_WORDS["elsewhere"]["after"])
 # "MIT-licensed library", "CC BY-SA 4.0で公開されているコーパス": the licence of what follows.
 _ATTRIBUTE = _pattern(
-    r"(?:ライセンス)?(?:の(?:もと|下)で|にて|で|として)?(?:公開|配布|提供|ライセンス)?(?:され(?:ている|ていた|た)|している|した|の)"
+    r"(?:ライセンス)?(?:の?(?:もと|下|元)で|にて|で|として)?(?:公開|配布|提供|ライセンス)?"
+    r"(?:され(?:ている|ていた|た)|している|した|利用(?:可能な|できる)|使用(?:可能な|できる)|の)"
     rf"[^。、\s]{{0,20}}?(?:{_OTHER})"
 )
 _LICENSED_THING = _pattern(
