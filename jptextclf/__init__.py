@@ -9,8 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jptextclf.api import DryRun, FilePrediction, Run, evaluate, load, predict_file, train
-    from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError, WorkError
+    from jptextclf.api import (
+        DryRun,
+        FilePrediction,
+        Run,
+        evaluate,
+        export,
+        license_check,
+        license_report,
+        load,
+        predict_file,
+        push,
+        train,
+    )
+    from jptextclf.errors import ConfigError, DataError, JptextclfError, LicenseError, SetupError, WorkError
     from jptextclf.estimator import TextClassifier
 
 __version__ = "0.1.0"
@@ -21,12 +33,17 @@ _HOMES = {
     "Run": "api",
     "TextClassifier": "estimator",
     "evaluate": "api",
+    "export": "api",
+    "license_check": "api",
+    "license_report": "api",
     "load": "api",
     "predict_file": "api",
+    "push": "api",
     "train": "api",
     "ConfigError": "errors",
     "DataError": "errors",
     "JptextclfError": "errors",
+    "LicenseError": "errors",
     "SetupError": "errors",
     "WorkError": "errors",
 }
@@ -37,14 +54,19 @@ __all__ = [
     "DryRun",
     "FilePrediction",
     "JptextclfError",
+    "LicenseError",
     "Run",
     "SetupError",
     "TextClassifier",
     "WorkError",
     "__version__",
     "evaluate",
+    "export",
+    "license_check",
+    "license_report",
     "load",
     "predict_file",
+    "push",
     "train",
 ]
 

@@ -1,4 +1,4 @@
-"""What the package does, one function each: train, load, evaluate, predict. Start reading here.
+"""What the package does, one function each: train, load, evaluate, predict, judge, export. Start reading here.
 
 The command line calls these with options of the same names.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jptextclf.atomic import check_target
-from jptextclf.bundle import Bundle, open_bundle, run_files, write_bundle
+from jptextclf.bundle import UPSTREAM, Bundle, open_bundle, run_files, write_bundle
 from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
@@ -24,17 +24,25 @@ from jptextclf.data.writers import open_writer
 from jptextclf.errors import DataError
 from jptextclf.evaluation import Evaluation, known_references, score
 from jptextclf.experiment import Prepared, Preview, prepare, preview, run
+from jptextclf.exporters import Export, Push, announce, check_subject
+from jptextclf.exporters import export as export_directory
+from jptextclf.exporters import push as push_directory
 from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.reports import render
+from jptextclf.messages import language as language_of_now
 from jptextclf.messages import listing, text
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, phase
+from jptextclf.subjects import find_subject
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
     from jptextclf.data.examples import DataSummary, LoadedData
     from jptextclf.data.rows import Row
+    from jptextclf.exporters.judging import Policy
     from jptextclf.labels import LabelSchema
-    from jptextclf.licensing import Component
+    from jptextclf.licensing import Assessment, Component
+    from jptextclf.onnx_model import OnnxPrecision
 
 Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
 """A file, a directory, a corpus name, a hub data set id with ``@revision``, or ``(texts, labels)``."""
@@ -85,6 +93,18 @@ class Run:
     def evaluate(self, data: Data, **options: Any) -> Evaluation:
         """:func:`evaluate` of this run."""
         return evaluate(self, data, **options)
+
+    def license_check(self, use: str | None = None, **options: Any) -> Assessment:
+        """:func:`license_check` of this run, as it lies on the disk."""
+        return license_check(self.path, use, **options)
+
+    def export(self, out: str | os.PathLike[str], **options: Any) -> Export:
+        """:func:`export` of this run."""
+        return export(self, out, **options)
+
+    def push(self, repo: str, **options: Any) -> Push:
+        """:func:`push` of this run."""
+        return push(self, repo, **options)
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,6 +181,7 @@ def train(
     :raises DataError: the data cannot be read as they are
     :raises SetupError: the encoder or the device is missing
     :raises WorkError: training or writing failed
+    :raises LicenseError: the model would be blocked for the use that is named (``JPT-L010``)
     """
     show = progress or Logged()
     config = TrainConfig.from_options(settings)
@@ -182,8 +203,14 @@ def train(
     if loaded.summary.label_separator is not None and config.task == "auto":
         config = replace(config, task="multilabel")
     prepared = prepare(loaded.splits, config, progress=show)
+    materials = prepared.components(loaded.summary.components)
+    announce(materials, name=target.name, use=config.use, policy=config.policy, progress=show)
     if dry_run:
-        return DryRun(target, prepared, preview(prepared), loaded.summary, run_files(prepared.adapter))
+        files = (
+            *run_files(prepared.adapter),
+            *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
+        )
+        return DryRun(target, prepared, preview(prepared), loaded.summary, files)
     result = run(
         prepared,
         path=target,
@@ -200,12 +227,15 @@ def train(
     return Run(bundle, config.device, result.comparison)
 
 
-def load(path: str | os.PathLike[str], *, device: str = "auto") -> Run:
-    """Open a run directory; every file is checked against its manifest, the model is read when first used.
+def load(
+    path: str | os.PathLike[str], *, device: str = "auto", precision: OnnxPrecision | None = None
+) -> Run:
+    """Open a run directory or an export; every file is checked against its manifest, the model is read when first used.
 
+    :param precision: of an ONNX export, ``float32`` or ``int8``; None is ``float32``
     :raises SetupError: it is no run directory, or damaged
     """
-    return Run(open_bundle(Path(path)), device)
+    return Run(replace(open_bundle(Path(path)), precision=precision), device)
 
 
 def evaluate(
@@ -250,6 +280,88 @@ def evaluate(
         n_empty=int(prediction.empty.sum()),
         unknown=known,
     )
+
+
+def license_check(
+    subject: str | os.PathLike[str],
+    use: str | None = None,
+    *,
+    output_license: str | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> Assessment:
+    """The verdict of the written policy for a use of a run, an export, a model or a case.
+
+    :param subject: directory, model name, card name, hub id, or JSON file of a case
+    :param use: one of the closed list; None: the default of the policy, else the one of the case or the export
+    :param output_license: that the model is given under
+    :param policy: of the company, or its file
+    :raises ConfigError: nothing has this name, or use, licence or policy cannot be used
+    :raises SetupError: a run was damaged or changed, or a model is not at hand
+    """
+    judged, _ = check_subject(subject, use, output_license=output_license, policy=policy, progress=progress)
+    return judged.assessment
+
+
+def license_report(
+    subject: str | os.PathLike[str],
+    use: str | None = None,
+    *,
+    format: str = "md",  # noqa: A002 - the option's name
+    language: str | None = None,
+    output_license: str | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """The report on a verdict, as a document that ends with a line feed.
+
+    :param format: ``md``, ``html``, ``json``, ``spdx``, ``cyclonedx`` or ``notice``
+    :param language: ``ja`` or ``en``; None: the language of now
+    :raises ConfigError, SetupError: as :func:`license_check`; also for an unknown format (``JPT-U001``)
+    """
+    assessment = license_check(subject, use, output_license=output_license, policy=policy, progress=progress)
+    about = find_subject(subject, progress=progress).report()
+    return render(assessment, about, format=format, language=language or language_of_now())
+
+
+def export(
+    run: Run | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    use: str | None = None,
+    format: str = "huggingface",  # noqa: A002 - the option's name
+    output_license: str | None = None,
+    policy: Policy | None = None,
+    license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    overwrite: bool = False,
+) -> Export:
+    """:func:`jptextclf.exporters.gate.export`: judge a run for a use, and write an export, whole or not at all."""
+    return export_directory(
+        _path_of(run), out, use=use, format=format, output_license=output_license, policy=policy,
+        license_files=license_files, overwrite=overwrite,
+    )  # fmt: skip
+
+
+def push(
+    run: Run | str | os.PathLike[str],
+    repo: str,
+    *,
+    use: str | None = None,
+    private: bool = False,
+    output_license: str | None = None,
+    policy: Policy | None = None,
+    license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    progress: Progress | None = None,
+) -> Push:
+    """:func:`jptextclf.exporters.hub.push`: export a run for ``publish-on-hub`` and send it in one commit."""
+    return push_directory(
+        _path_of(run), repo, use=use, private=private, output_license=output_license, policy=policy,
+        license_files=license_files, progress=progress,
+    )  # fmt: skip
+
+
+def _path_of(run: Run | str | os.PathLike[str]) -> Path:
+    return run.path if isinstance(run, Run) else Path(run)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,27 @@ def new_directory(target: Path, *, overwrite: bool = False, holds: str = RUN_REC
             raise
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; one that is there is replaced.
+
+    :raises WorkError: the place cannot be written to (``JPT-W011``)
+    """
+    with _write_errors(path):
+        descriptor, draft = tempfile.mkstemp(prefix=_PREFIX, dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(draft).chmod(0o666 & ~umask)
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+
+
 def _is_ours(directory: Path, holds: str) -> bool:
     """Whether a directory's manifest lists this file, and there is nothing in it that the manifest does not list."""
     try:

@@ -37,6 +37,7 @@ from jptextclf.errors import JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component
 from jptextclf.model import Classifier, load_classifier
+from jptextclf.onnx_model import ONNX_FILES, OnnxPrecision, load_onnx_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,6 +104,8 @@ class Bundle:
     upstream: Mapping[str, bytes] = field(default_factory=dict)
     """Licence, notice and card that came with the encoder: file name -> its bytes."""
     """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
+    precision: OnnxPrecision | None = None
+    """Which graph of an ONNX export is computed; None: float32."""
 
     def __post_init__(self) -> None:
         values = [float(one) for one in self.thresholds]
@@ -120,8 +123,11 @@ class Bundle:
 
     def load_model(self, device: str = "auto") -> tuple[Classifier, TokenizerAdapter, torch.device]:
         """The classifier on its device, and its adapter."""
-        chosen = choose_device(device)
         adapter = open_adapter(self.path, name=self.adapter, options=self.adapter_options)
+        if self.record.get("export", {}).get("format") == "onnx":
+            cpu = choose_device("cpu")
+            return load_onnx_classifier(self.path, precision=self.precision), adapter, cpu
+        chosen = choose_device(device)
         return load_classifier(self.path).to(chosen), adapter, chosen
 
     def to_json(self) -> dict[str, Any]:
@@ -291,7 +297,9 @@ def verify(path: Path) -> None:
         listed = {name: (entry["sha256"], entry["size"]) for name, entry in files.items()}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError) as error:
         raise SetupError("E062", path=path, problem=f"{_MANIFEST}: {error}") from error
-    for name in sorted({*RUN_FILES} - {*listed, _MANIFEST}):
+    # An ONNX export has graphs instead of weights.
+    weights = {"model.safetensors"} if ONNX_FILES["float32"] in listed else set()
+    for name in sorted({*RUN_FILES} - {*listed, _MANIFEST} - weights):
         raise SetupError("E060", path=path, file=name)
     # transformers reads files that happen to lie there, such as adapter_config.json.
     for name in sorted(_visible_files(path) - {*listed, _MANIFEST}):

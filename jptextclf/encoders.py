@@ -280,6 +280,8 @@ def _builtin() -> EncoderFiles:
     card = load_encoder_card(builtin.CARD)
     sha256 = manifest_sha256(card.files)
     component = card.component(sha256=sha256)
+    tokenizer_sha256 = manifest_sha256(_tokenizer_hashes(card.files))
+    tokenizer = card.component("tokenizer", sha256=tokenizer_sha256, bundled=True)
     notices = copyright_evidence(builtin.directory())
     return EncoderFiles(
         directory=builtin.directory(),
@@ -287,9 +289,7 @@ def _builtin() -> EncoderFiles:
         revision=card.revision,
         kind="builtin",
         component=replace(component, evidence=component.evidence + notices),
-        tokenizer_component=card.component(
-            "tokenizer", sha256=manifest_sha256(_tokenizer_hashes(card.files)), bundled=True
-        ),
+        tokenizer_component=replace(tokenizer, evidence=tokenizer.evidence + notices),
         sha256=sha256,
         card=card,
     )

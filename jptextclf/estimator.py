@@ -19,6 +19,7 @@ from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.experiment import prepare, run
+from jptextclf.exporters import announce
 from jptextclf.messages import text
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import Logged, Progress
@@ -129,6 +130,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for line in loaded.summary.lines():
             show.say(line)
         prepared = prepare(loaded.splits, config, progress=show)
+        materials = prepared.components(loaded.summary.components)
+        announce(materials, name=type(self).__name__, use=config.use, policy=config.policy, progress=show)
         result = run(
             prepared,
             path=Path("memory"),

@@ -206,7 +206,9 @@ def test_the_json_of_training_is_that_of_the_record(capfdbinary, tmp_path, tiny_
     assert status == 0
     printed = json.loads(out)
     assert printed.pop("path") == str(tmp_path / "run")
-    assert printed == json.loads((tmp_path / "run" / "jptextclf.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "run" / "jptextclf.json").read_text(encoding="utf-8"))
+    assert "components.json" in record.pop("sealed")
+    assert printed == record
 
 
 def test_lines_in_another_encoding_are_read_or_reported(trained):

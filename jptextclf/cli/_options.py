@@ -55,6 +55,15 @@ def origin_options(function: F) -> F:
     return function
 
 
+def license_options(function: F) -> F:
+    """What a licence is judged for."""
+    for add in reversed(
+        [option("--use"), option("--output-license"), option("--policy", type=click.Path(path_type=Path))]
+    ):
+        function = add(function)
+    return function
+
+
 def settings_options(function: F) -> F:
     """Fields of :class:`jptextclf.config.TrainConfig`; only those given on the command line are passed on."""
     numbers: list[tuple[str, Any, str]] = [
@@ -80,6 +89,8 @@ def settings_options(function: F) -> F:
         option("--model", show_default="builtin"),
         option("--dictionary"),
         option("--device", show_default="auto"),
+        option("--use"),
+        option("--policy"),
     ]
     added += [option(name, type=kind, show_default=default) for name, kind, default in numbers]
     added += [
@@ -89,6 +100,8 @@ def settings_options(function: F) -> F:
         "--model",
         "--dictionary",
         "--device",
+        "--use",
+        "--policy",
         *(name for name, *_ in numbers),
         *(name for name, *_ in choices),
     ]

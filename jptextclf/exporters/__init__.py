@@ -3,7 +3,7 @@
 Start with :func:`jptextclf.exporters.gate.export`; :func:`push` goes through it.
 """
 
-from jptextclf.exporters.checker import Problem, check
+from jptextclf.exporters.checker import Problem, check, check_subject
 from jptextclf.exporters.forecast import announce
 from jptextclf.exporters.gate import Export, export
 from jptextclf.exporters.hub import Push, push
@@ -16,6 +16,7 @@ __all__ = [
     "Push",
     "announce",
     "check",
+    "check_subject",
     "export",
     "judge",
     "push",

@@ -115,7 +115,9 @@ def _conditions(assessment: Assessment) -> str:
     duties = [
         one for one in assessment.obligations if {"README.md", "LICENSE"} & set(one.files) or not one.files
     ]
-    lines = dict.fromkeys(f"- {one.component}: {one.text}" for one in duties if one.required)
+    lines = dict.fromkeys(
+        f"- {one.component}: ".replace("- : ", "- ") + one.text for one in duties if one.required
+    )
     return "\n".join(lines) or messages.text("export.card_no_conditions")
 
 

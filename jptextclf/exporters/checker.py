@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jptextclf import messages
 from jptextclf.exporters.card import NON_COMMERCIAL, license_matter
+from jptextclf.exporters.judging import judge, use_of
 from jptextclf.exporters.layout import (
     ASSESSMENT,
     CARD,
@@ -29,12 +30,16 @@ from jptextclf.exporters.texts import inside_ids, stated_licenses
 from jptextclf.licensing.license_files import identify
 from jptextclf.licensing.license_texts import license_text, texts_for
 from jptextclf.licensing.rules import use_named
+from jptextclf.subjects import find_subject
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from jptextclf.exporters.judging import Judged, Policy
     from jptextclf.licensing.assessment import Assessment
+    from jptextclf.progress import Progress
 
 _FILES = (CARD, LICENSE, NOTICE, ASSESSMENT, COMPONENTS, MANIFEST, SPDX, CYCLONEDX, *REPORTS.values())
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -75,6 +80,30 @@ def check(directory: Path, assessment: Assessment | None = None) -> list[Problem
         if duty["required"] and duty["files"]:
             problems += [Problem(duty["token"], duty["component"], one) for one in export.unmet(duty)]
     return list(dict.fromkeys(problems))
+
+
+def check_subject(
+    reference: str | os.PathLike[str],
+    use: str | None,
+    *,
+    output_license: str | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> tuple[Judged, list[Problem]]:
+    """The verdict for a run, an export, a model or a case; of an export also whether its files meet the duties.
+
+    :param use: None: the default of the policy, else the one of the case or the export
+    :raises ConfigError, SetupError: as :func:`jptextclf.subjects.find_subject`
+    """
+    found = find_subject(reference, progress=progress)
+    made = found.bundle.record.get("export") if found.bundle is not None else None
+    chosen = use_of(use or (None if policy is not None else found.use), policy)
+    # An export has its licence already; another one would be another export.
+    own = made["output_license"] if made and output_license is None else output_license
+    judged = judge(found.components, chosen, output_license=own, policy=policy)
+    if made is None or found.bundle is None:
+        return judged, []
+    return judged, check(found.bundle.path, judged.assessment)
 
 
 class _Files:

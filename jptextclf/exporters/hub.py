@@ -95,7 +95,7 @@ def _send(directory: Path, repo: str, *, private: bool) -> tuple[str, str]:
     stale = {*api.list_repo_files(repo)} - {*added, ".gitattributes"}
     operations: list[Any] = [CommitOperationAdd(name, path) for name, path in added.items()]
     operations += [CommitOperationDelete(name) for name in sorted(stale)]
-    info = api.create_commit(repo, operations, commit_message=text("push.message", name=directory.name))
+    info = api.create_commit(repo, operations, commit_message=text("push.commit", name=directory.name))
     return str(url), str(info.oid)
 
 

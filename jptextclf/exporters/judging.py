@@ -143,7 +143,7 @@ def _remedies(assessment: Assessment) -> str:
 def _duties(assessment: Assessment) -> str:
     return _lines(
         text(
-            "export.duty", component=one.component, duty=one.text, token=one.token,
+            "export.duty", component=one.component or text("export.whole"), duty=one.text, token=one.token,
             actor=text(f"export.actor_{one.actor.replace('-', '_')}"),
         )
         for one in assessment.open_obligations

@@ -52,6 +52,20 @@ def texts_of(
     return found
 
 
+def named_files(given: Iterable[str]) -> dict[str, str]:
+    """``ID=PATH`` of the command line: id -> path.
+
+    :raises ConfigError: one is not of that form (``JPT-U157``)
+    """
+    files = {}
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not (name and equals and path):
+            raise ConfigError("U157", found=one)
+        files[name] = path
+    return files
+
+
 def required_ids(judged: Judged) -> set[str]:
     """Licences whose texts have to be in the export."""
     assessment = judged.assessment

@@ -1,0 +1,211 @@
+"""``jptextclf license inspect|assess|check|report|list``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jptextclf.cli._command import Command, Group, option
+from jptextclf.cli._console import Talk, print_json, say
+from jptextclf.cli._options import json_option, license_options
+from jptextclf.messages import language, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jptextclf.exporters import Problem
+    from jptextclf.licensing import Assessment, Obligation
+    from jptextclf.licensing.inspecting import Inspection
+
+_NEEDS_REVIEW = 5
+
+
+@click.group("license", cls=Group)
+def license_group() -> None:
+    pass
+
+
+@license_group.command("check", cls=Command)
+@click.argument("subject")
+@license_options
+@json_option
+def license_check(
+    *, subject: str, use: str | None, output_license: str | None, policy: Path | None, as_json: bool
+) -> int:
+    from jptextclf.exporters import check_subject
+
+    judged, problems = check_subject(
+        subject, use, output_license=output_license, policy=policy, progress=Talk(quiet=True)
+    )
+    for note in judged.notes:
+        say(note)
+    assessment = judged.assessment
+    if as_json:
+        listed = [one.to_json() for one in problems]
+        print_json({**assessment.to_json(), "subject": subject, "problems": listed})
+    else:
+        _show(assessment, subject, problems)
+    return assessment.verdict.exit_status or (_NEEDS_REVIEW if problems or assessment.open_obligations else 0)
+
+
+@license_group.command("assess", cls=Command)
+@click.argument("case")
+@license_options
+@json_option
+def license_assess(
+    *, case: str, use: str | None, output_license: str | None, policy: Path | None, as_json: bool
+) -> int:
+    from jptextclf.exporters import use_of
+    from jptextclf.licensing.deciding import assess
+    from jptextclf.subjects import read_case
+
+    subject = read_case(case)
+    chosen = use_of(use or subject.use, policy)
+    assessment = assess(subject.components, chosen, output_license=output_license, policy=policy)
+    print_json(assessment.to_json()) if as_json else _show(assessment, subject.name, ())
+    return assessment.verdict.exit_status
+
+
+@license_group.command("report", cls=Command)
+@click.argument("subject")
+@license_options
+@option(
+    "--format", "report_format", default="md", show_default=True,
+    type=click.Choice(["md", "html", "json", "spdx", "cyclonedx", "notice"]),
+)  # fmt: skip
+@option("--output", "-o", "report_path", type=click.Path(path_type=Path))
+def license_report(
+    *,
+    subject: str,
+    use: str | None,
+    output_license: str | None,
+    policy: Path | None,
+    report_format: str,
+    report_path: Path | None,
+) -> None:
+    from jptextclf import api
+    from jptextclf.atomic import write_file
+
+    report = api.license_report(
+        subject, use, format=report_format, language=language(), output_license=output_license, policy=policy,
+        progress=Talk(quiet=True),
+    )  # fmt: skip
+    if report_path is None:
+        sys.stdout.buffer.write(report.encode("utf-8"))
+        sys.stdout.buffer.flush()
+        return
+    write_file(report_path, report.encode("utf-8"))
+    click.echo(report_path)
+
+
+@license_group.command("inspect", cls=Command)
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+def license_inspect(*, path: Path, as_json: bool) -> None:
+    from jptextclf.licensing.inspecting import inspect
+
+    found = inspect(path)
+    print_json(found.to_json()) if as_json else _show_inspection(found)
+
+
+@license_group.command("list", cls=Command)
+@json_option
+def license_list(*, as_json: bool) -> None:
+    from jptextclf.licensing.license_texts import has_text, license_name
+    from jptextclf.licensing.rules import written_policy
+
+    policy = written_policy()
+    if as_json:
+        licenses = [
+            {"id": one.id, "name": license_name(one.id), "asks": list(one.asks), "source": one.source,
+             "text": has_text(one.id)}
+            for one in policy.licenses.values()
+        ]  # fmt: skip
+        uses = [
+            {"id": one.id, "commercial": one.commercial, "leaves": one.leaves, "public": one.public,
+             "network": one.network}
+            for one in policy.uses.values()
+        ]  # fmt: skip
+        print_json({"schema_version": 1, "licenses": licenses, "uses": uses})
+        return
+    click.echo(text("license_cli.uses"))
+    for use in policy.uses.values():
+        words = [name for name in ("commercial", "leaves", "network") if getattr(use, name)]
+        click.echo(f"  {use.id}: {_words(words)}")
+    click.echo("\n" + text("license_cli.licenses"))
+    for one in policy.licenses.values():
+        click.echo(f"  {one.id}: {_words(one.asks)}")
+
+
+def _words(words: Sequence[str]) -> str:
+    """What a licence asks or a use means, in words; an id that has none stays as it is."""
+    return text("words.comma").join(
+        text(f"license_cli.word_{one.replace('-', '_')}") for one in words
+    ) or text("license_cli.word_nothing")
+
+
+def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> None:
+    """Verdict on top, then reasons, duties, open questions, signed entries and what would help."""
+    click.echo(text("license_cli.verdict", name=name, use=assessment.use, verdict=assessment.verdict))
+    if assessment.output_license:
+        click.echo(text("license_cli.output_license", license=assessment.output_license))
+    click.echo(text("license.notice"))
+    reasons = [
+        f"[{one.verdict}] {_reason(one.component, one.text, one.clause)}" for one in assessment.reasons
+    ]
+    duties = [
+        f"[{text('license_cli.state_' + one.state.replace('-', '_'))}] {_duty(one)}"
+        for one in assessment.obligations
+    ]
+    signed = [
+        f"{one.kind} {one.id}: {one.component}, {one.subject} ({one.signed_by}, {one.date}–{one.expires})"
+        for one in assessment.decisions
+    ]
+    _section("why", reasons)
+    _section("duties", duties)
+    _section("questions", [one.text for one in assessment.unsettled])
+    _section("signed", signed)
+    _section("remedies", [one.text for one in assessment.remedies])
+    _section("problems", map(str, problems))
+
+
+def _reason(component: str, said: str, clause: str) -> str:
+    named = said if component in said else f"{component}: {said}"
+    return f"{named} [{clause}]" if clause else named
+
+
+def _duty(one: Obligation) -> str:
+    """What to do for which component, and by which file, or under which token somebody can take it on."""
+    return f"{one.component}: ".lstrip(": ") + f"{one.text} ({', '.join(one.files) or one.token})"
+
+
+def _section(name: str, lines: Iterable[str]) -> None:
+    found = list(dict.fromkeys(lines))
+    if found:
+        click.echo("\n" + text(f"license_cli.section_{name}"))
+    for line in found:
+        click.echo(f"  - {line}")
+
+
+def _show_inspection(found: Inspection) -> None:
+    rows: dict[str, Any] = {}
+    if found.card is not None:
+        card = found.card
+        click.echo(text("license_cli.declared", license=card.declared, status=card.metadata_status))
+        if card.conflict_kind:
+            click.echo(text("license_cli.conflict", kind=card.conflict_kind))
+        rows["mentions"] = [
+            f"{one.license} ({one.about}, {one.line}): {one.statement}" for one in card.mentions
+        ]
+        rows["limits"] = [
+            f"{one.kind} ({one.about}, {one.line}): {one.statement}" for one in card.restrictions
+        ]
+    rows["files"] = [f"{name}: {one.license} ({one.score:.3f})" for name, one in found.files.items()]
+    for name, lines in rows.items():
+        _section(name, lines)
+
+
+COMMAND = license_group
