@@ -151,13 +151,16 @@ def _status(value: object) -> MetadataStatus:
 
 
 def _named(matter: FrontMatter) -> str:
-    """``license: other`` with a ``license_name`` -> a reference of that name; no text is known behind it."""
+    """``license: other`` with a ``license_name`` -> a reference of that name; no text is known behind it.
+
+    A name that is an SPDX id contradicts ``other`` and is only suggested.
+    """
     name = matter.values.get("license_name")
     if not isinstance(name, str) or not name.isascii():
         return NOASSERTION
-    known, slug = to_spdx(name), _SLUG.sub("-", name).strip("-.")[:80]
+    known, slug = to_spdx(name), _SLUG.sub("-", name)[:80].strip("-.")
     if known != NOASSERTION:
-        return known
+        return known if known.startswith("LicenseRef-") else NOASSERTION
     return f"LicenseRef-{slug}" if slug.lower() not in ("", "other", "unknown", "none") else NOASSERTION
 
 
@@ -202,7 +205,8 @@ def _suggestion(card: str, matter: FrontMatter, declared: str, ignored: list[tup
 
     if declared != NOASSERTION:
         return ""
-    candidates = [value for _, value in ignored] + [matter.values.get("license")]
+    candidates = [value for _, value in ignored]
+    candidates += [matter.values.get("license"), matter.values.get("license_name")]
     if matter.form in ("malformed", "yaml-error"):
         found = re.search(r"^license[ \t]*[:：][ \t]*([^\r\n]{1,60})", card, re.MULTILINE)
         candidates.append(found[1].strip(" \"'") if found else None)

@@ -44,13 +44,14 @@ def disagrees(declared: str, mentions: Iterable[Mention]) -> bool:
 
 
 def adds_restriction(declared: str, restrictions: Sequence[Restriction]) -> bool:
-    """Whether the body forbids for the model what the declared licence alone would allow."""
+    """Whether the body forbids for the model what the declared licence alone would allow.
+
+    A wish to be asked before commercial use is a term to read, but no contradiction.
+    """
     if declared == NOASSERTION:
         return False
-    return any(
-        one.about == "model" and one.is_term and not _is_already_in(one.kind, declared)
-        for one in restrictions
-    )
+    terms = [one.kind for one in restrictions if one.about == "model" and one.is_term]
+    return any(kind != "commercial-by-permission" and not _is_already_in(kind, declared) for kind in terms)
 
 
 def _is_already_in(kind: str, declared: str) -> bool:

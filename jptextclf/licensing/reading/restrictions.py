@@ -110,22 +110,23 @@ def restrictions_of(document: Document, lines: LineIndex) -> list[Restriction]:
 
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[_Pattern, ...]:
-    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["restriction"]
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return tuple(_row(row, table["words"]) for row in table["restriction"])
+
+
+def _row(row: dict[str, str], words: dict[str, str]) -> _Pattern:
+    def compiled(text: str) -> re.Pattern[str]:
+        for name, choice in words.items():
+            text = text.replace(f"{{{name}}}", f"(?:{choice})")
+        return re.compile(text, re.IGNORECASE)
+
     guards = ("unless", "unless_inside", "unless_after")
-    return tuple(
-        _Pattern(
-            row["kind"],
-            _compiled(row["pattern"]),
-            *(re.compile(row[key], re.IGNORECASE) if key in row else None for key in guards),
-        )
-        for row in rows
+    return _Pattern(
+        row["kind"],
+        # An English word must not begin inside another one; before Japanese the edge asks for nothing.
+        compiled(f"(?<![A-Za-z])(?:{row['pattern']})"),
+        *(compiled(row[key]) if key in row else None for key in guards),
     )
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # An English word must not begin inside another one; Japanese has no such edge.
-    edge = r"(?<![A-Za-z])" if re.match(r"[(?:\\a-z]", pattern) else ""
-    return re.compile(f"{edge}(?:{pattern})", re.IGNORECASE)
 
 
 def _spans(text: str) -> list[tuple[str, int, int]]:
