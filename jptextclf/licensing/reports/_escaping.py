@@ -6,7 +6,9 @@ import re
 import unicodedata
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>&#|~$!^])")
+_NOT_PLAIN = re.compile(r"[^ -~\n]")
+_MARKUP = re.compile(r"([\\`*_\[\]<>&|~$])")
+_LIST = re.compile(r"^(?:([-+=#])|(\d+)(?=[.)]))")
 
 
 def shown(value: object) -> str:
@@ -15,24 +17,19 @@ def shown(value: object) -> str:
     Characters that turn the direction of writing could make a name read as another; newlines could end a row.
     """
     line = re.sub(r"[ \t\r\n\v\f]+", " ", str(value)).strip()
-    return "".join(_visible(character) for character in line)
+    return _NOT_PLAIN.sub(lambda found: _visible(found[0]), line)
 
 
 def markdown(value: object) -> str:
     """One line of Markdown that shows the value itself, in a table too."""
     line = _MARKUP.sub(r"\\\1", shown(value))
-    # Where a line starts, a hyphen, plus or number would make a list.
-    return re.sub(r"^([-+=]|\d+(?=[.)]))", r"\\\1" if not line[:1].isdigit() else r"\1\\", line)
+    # Where a line starts, a hyphen, plus or number would make a list, a hash a heading.
+    return _LIST.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\", line)
 
 
 def json_text(text: str) -> str:
     """A JSON document in which invisible characters are written as escapes; its meaning stays the same."""
-    return "".join(
-        character
-        if character == "\n" or unicodedata.category(character) not in _INVISIBLE
-        else _escape(character)
-        for character in text
-    )
+    return _NOT_PLAIN.sub(lambda found: _escaped(found[0]), text)
 
 
 def _visible(character: str) -> str:
@@ -41,7 +38,9 @@ def _visible(character: str) -> str:
     return character
 
 
-def _escape(character: str) -> str:
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _INVISIBLE:
+        return character
     code = ord(character)
     if code <= 0xFFFF:
         return f"\\u{code:04x}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -59,7 +60,7 @@ class Part:
         revision = self.revision
         return self.label.removesuffix(f"@{revision}") if revision else self.label
 
-    @property
+    @cached_property
     def revision(self) -> str:
         """Exact upstream version; empty where none is known."""
         pinned = re.search(r"@([^@\s]+)$", self.label)
@@ -92,7 +93,7 @@ class Part:
         text = ", ".join(str(one) for one in value) if isinstance(value, (list, tuple)) else str(value or "")
         return "" if text in {self.declared, NOASSERTION} else text
 
-    @property
+    @cached_property
     def declared(self) -> str:
         """SPDX expression of what is declared, a list of a hub read as AND; ``NOASSERTION`` if there is none."""
         return _valid(to_spdx(self.record.get("license")))
@@ -109,26 +110,26 @@ class Part:
         known = _valid(to_spdx(raw))
         return raw if known == NOASSERTION else known
 
-    @property
+    @cached_property
     def stated_id(self) -> str:
         """SPDX expression of :attr:`stated`; ``NOASSERTION`` if it is none."""
         return _valid(to_spdx(self.record.get("body_license")))
 
-    @property
+    @cached_property
     def is_conflict(self) -> bool:
         """Whether declaration and text contradict each other."""
         marked = self.record.get("metadata_body_conflict")
         differ = NOASSERTION not in {self.declared, self.stated_id} and self.declared != self.stated_id
         return bool(marked) or (marked is None and differ)
 
-    @property
+    @cached_property
     def concluded(self) -> str:
         """The one reading that nothing speaks against; ``NOASSERTION`` where there are several or none."""
         if self.is_conflict or self.is_list:
             return NOASSERTION
         return self.stated_id if self.declared == NOASSERTION else self.declared
 
-    @property
+    @cached_property
     def expressions(self) -> tuple[str, ...]:
         """Every reading that is known, declared first."""
         code = _valid(to_spdx(self.record.get("code_license")))
@@ -167,7 +168,7 @@ class Part:
             return recorded
         return _HUB + self.name
 
-    @property
+    @cached_property
     def purl(self) -> str:
         """Package URL; empty for what is no package.
 
@@ -202,8 +203,10 @@ def parts_of(assessment: Assessment) -> tuple[Part, ...]:
 
 def _part(number: int, record: Mapping[str, Any], assessment: Assessment) -> Part:
     label = str(record.get("name") or record.get("role") or "")
-    reasons = tuple(one for one in assessment.reasons if one.component == label)
-    return Part(number, record, reasons, assessment.verdict_of(label))
+    own = (one for one in assessment.reasons if one.component == label and one.role == record.get("role"))
+    # Two records of one name share their reasons; each is said once.
+    reasons = {(one.rule, one.license): one for one in own}
+    return Part(number, record, tuple(reasons.values()), assessment.verdict_of(label))
 
 
 def evidence_key(record: Mapping[str, Any]) -> str:
@@ -221,6 +224,7 @@ def valid_sha256(value: object) -> str:
     return str(value).lower() if value and _SHA256.match(str(value)) else ""
 
 
+@cache
 def _valid(expression: str) -> str:
     """The expression, or ``NOASSERTION`` where a parser of SPDX would refuse it."""
     try:

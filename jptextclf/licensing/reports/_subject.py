@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,8 +55,11 @@ class ReportSubject:
         object.__setattr__(self, "created", _utc(self.created))
 
     def to_json(self) -> dict[str, Any]:
-        """Every field, files in the order of their paths."""
-        record = asdict(self) | {"labels": [*self.labels], "languages": [*self.languages]}
+        """Every field, files in the order of their paths; a score that is no number is null."""
+        metrics = {
+            name: score if math.isfinite(score) else None for name, score in sorted(self.metrics.items())
+        }
+        record = asdict(self) | {"labels": [*self.labels], "languages": [*self.languages], "metrics": metrics}
         return record | {"files": dict(sorted(record["files"].items()))}
 
 
