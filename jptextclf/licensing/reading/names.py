@@ -20,33 +20,10 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).with_name("names.toml")
 _EDGE = r"(?<![A-Za-z0-9_]){}s?(?![A-Za-z])"
-_VERSION = r"(?:v(?:ersion|er)?\.?\s?)?(?P<version>\d\.\d)"
-_PORT = r"(?:[\s/-]{0,2}(?P<port>jp|de|fr|us|uk|es|it|nl|igo|au)\b)?"
-_SHORT = (
-    r"cc[\s_-]{0,3}(?P<parts>by(?:(?:[\s_/-]{1,3}(?:nc|sa|nd|non[\s-]?commercial|share[\s-]?alike|no[\s-]?derivatives))|ncsa|sa|nc|nd){0,3})(?:[\s_-]{0,2}"
-    + _VERSION.replace(r"\d\.\d", r"\d\.\d|[1-4](?![\d.]*\d)")
-    + ")?"
-    + _PORT
-)
-_LONG = (
-    r"(?P<prefix>creative[\s-]?commons[\s:,\-–—]{0,3}(?:licen[cs]e[\s:,\-–—]{0,3})?)?(?P<parts>attribution(?:[\s,/\-–—]{1,4}(?:non[\s-]?commercial|share[\s-]?alike|no[\s-]?deriv(?:ative)?s?(?:\sworks)?)){0,3})"
-    r"(?P<tail>[\s,(\-–—]{0,3}(?:licen[cs]e[\s,(]{0,2})?"
-    + _VERSION
-    + r"(?:[\s,]{0,2}(?:international|unported|generic|japan))?)?"
-)
-_JAPANESE = (
-    r"(?:クリエイティブ[・\s]?コモンズ|cc)[\s・ライセンス（(]{0,10}(?P<parts>表示(?:[\s\-‐－–—ー・]{1,3}(?:非営利|継承|改変禁止)){0,3})[\s\-（(]{0,2}(?:"
-    + _VERSION
-    + r")?[\s]{0,2}(?P<japan>日本|国際|非移植|一般)?"
-)
-_URL = r"creativecommons\.org/licenses/(?P<parts>by(?:-(?:nc|sa|nd)){0,3})(?:/(?P<version>\d\.\d)(?:/(?P<port>[a-z]{2})(?![a-z.]))?)?"
 _ELEMENTS = (
     ("NC", re.compile(r"nc|non[\s-]?commercial|非営利", re.IGNORECASE)),
     ("ND", re.compile(r"nd|no[\s-]?deriv|改変禁止", re.IGNORECASE)),
     ("SA", re.compile(r"sa|share[\s-]?alike|継承", re.IGNORECASE)),
-)
-_CREATIVE_COMMONS = tuple(
-    re.compile(pattern, re.IGNORECASE) for pattern in (_EDGE.format(_SHORT), _LONG, _JAPANESE, _URL)
 )
 _CONTEXT = re.compile(
     r"(?:licen[cs]\w{0,4}|lizenz|licencia|licenza|licença|ライセンス|許諾|许可\w?|协议|라이선스)[^.。]{0,16}\Z"
@@ -92,6 +69,12 @@ def _patterns() -> tuple[_Pattern, ...]:
     )
 
 
+@lru_cache(maxsize=1)
+def _creative_commons_patterns() -> tuple[re.Pattern[str], ...]:
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["creative_commons"]
+    return tuple(re.compile(pattern, re.IGNORECASE | re.VERBOSE) for pattern in table.values())
+
+
 def find_names(text: str) -> list[Name]:
     """Every licence named in a text, in order; of names that overlap the longest stays."""
     found = sorted(_candidates(text), key=lambda name: (name.start, -name.end))
@@ -111,7 +94,7 @@ def _candidates(text: str) -> Iterator[Name]:
             if row.needs_context and not _has_context(text, match):
                 continue
             yield Name(_table_id(row, match), match.start(), match.end(), row.is_weak)
-    for pattern in _CREATIVE_COMMONS:
+    for pattern in _creative_commons_patterns():
         for match in pattern.finditer(text):
             if license_id := _creative_commons(match):
                 yield Name(license_id, match.start(), match.end())
