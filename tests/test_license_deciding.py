@@ -393,7 +393,7 @@ def test_reasons_name_component_clause_and_evidence():
     found = assess([base("CC-BY-NC-4.0", evidence=[shown])], "internal-commercial")
     worst = found.reasons[0]
     assert (worst.component, worst.rule, worst.verdict) == ("org/base", "weights-non-commercial", "blocked")
-    assert worst.clause == "CC-BY-NC-4.0 s.2(a)(1)"
+    assert worst.clause == "CC-BY-NC-4.0, s.2(a)(1)"
     assert worst.source == "https://creativecommons.org/licenses/by-nc/4.0/legalcode"
     assert worst.evidence == (shown,)
     assert "org/base" in worst.text

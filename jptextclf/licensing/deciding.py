@@ -326,7 +326,7 @@ def _reasons(findings: list[_Finding], case: _Case, decisions: list[Decision]) -
                 rule=one.rule.id,
                 verdict=one.rule.verdict,
                 license=one.license,
-                clause=f"{one.license} {clause}" if clause else one.rule.basis,
+                clause=f"{one.license}, {clause}" if clause else one.rule.basis,
                 source=facts.source if facts and clause else one.rule.source or _RULE_SOURCE,
                 evidence=one.part.evidence,
                 statement=one.statement,
