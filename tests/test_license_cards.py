@@ -188,6 +188,7 @@ def test_what_cannot_be_trusted_is_only_suggested(line, suggestion):
         ("Ce modèle est sous licence CC BY-SA 3.0 de l'université.", "CC-BY-SA-3.0"),
         ("Code: MIT, Model: CC BY-NC 4.0", "CC-BY-NC-4.0"),
         ("## License and citation\nMIT", "MIT"),
+        ('## License\nSee <a href="https://creativecommons.org/licenses/by-nc/4.0/">here</a>.', "CC-BY-NC-4.0"),
         ("The model is under the **Apache License**,\n    Version 2.0.", "Apache-2.0"),
         ("本モデルは[CC-BY-NC-SA 4.0](https://creativecommons.org/licenses/by-nc-sa/4.0/deed.ja)の元配布します。", "CC-BY-NC-SA-4.0"),
         ("## License\nThis repository is released under the MIT license.", "MIT"),

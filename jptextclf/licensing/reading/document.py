@@ -19,7 +19,8 @@ _HIDDEN = re.compile(
 )
 _FENCE = re.compile(r"[ \t]{0,12}(?:[-*>][ \t]{1,3})?(`{3,}|~{3,})(.*)")
 _CITATION = re.compile(
-    r"[ \t]{0,8}@(?:article|book|dataset|in\w+|manual|mastersthesis|misc|online|phdthesis|proceedings|software|tech\w+|unpublished)[ \t]*\{",
+    r"[ \t]{0,8}@(?:article|book|dataset|in\w+|manual|mastersthesis|misc|online|phdthesis|proceedings|software"
+    r"|tech\w+|unpublished)[ \t]*\{",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]*([^\r\n]*)")
@@ -30,7 +31,7 @@ _UNDERLINE = re.compile(r"[ \t]{0,3}(=+|-+)[ \t]*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•・※]|\d{1,3}[.)])[ \t]+")
 _LABELLED = re.compile(r"[ \t]*[\W_]{0,6}\w[\w \-]{0,30}(?:\*\*|__)?[ \t]*[:：]")
 _BREAK = re.compile(r"(?<=[.!?])[\"'”)]?\s+(?=[\"'“\[(*A-Z`])|(?<=[。！？!?])|;\s")
-_DRESSING = re.compile(r"\s+|\*+|`+|~~|</?[a-zA-Z][^<>\n]{0,200}>")
+_DRESSING = re.compile(r"\s+|\*+|`+|~~|</?(?!a\b|img\b)[a-zA-Z][^<>\n]{0,200}>")
 _FAR = 1 << 60
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 

@@ -28,11 +28,12 @@ INTENDED = "intended-for-research"
 UNREAD = "not-read-in-full"
 """Stands for what may follow behind the part that was read."""
 _TRIGGER = re.compile(
-    r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変",
+    r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative"
+    r"|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    r"(?:not\s(?:only|limited|restricted|just|limited\sto|restricted\sto|solely)|n't\s(?:only|limited|restricted)|without|no\sneed)[\s\w]{0,12}\Z",
+    r"(?:(?:not|n't)\s(?:only|just|solely|limited|restricted)|without|no\sneed)[\s\w]{0,12}\Z",
     re.IGNORECASE,
 )
 
@@ -42,8 +43,9 @@ class Restriction:
     """A limit on use, as upstream words it."""
 
     kind: str
-    """``non-commercial``, ``commercial-by-permission``, ``research-only``, ``educational-only``, ``evaluation-only``, ``personal-only``,
-    ``no-redistribution``, ``no-derivatives``, or ``intended-for-research``, which is a wish and no term."""
+    """``non-commercial``, ``commercial-by-permission``, ``research-only``, ``educational-only``, ``evaluation-only``,
+    ``personal-only``, ``no-redistribution``, ``no-derivatives``, ``not-read-in-full``, or ``intended-for-research``,
+    which is a wish and no term."""
     span: tuple[int, int]
     """First character of the words in the text, and the one behind them."""
     line: int

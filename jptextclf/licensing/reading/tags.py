@@ -33,7 +33,8 @@ class TagReading:
 def dataset_tags(tags: Iterable[str]) -> TagReading:
     """The statements in the tags of a data set or a model.
 
-    ``["license:cc-by-sa-4.0", "language:ja"] -> declared CC-BY-SA-4.0, languages ("ja",)``. What is no text is left out.
+    ``["license:cc-by-sa-4.0", "language:ja"] -> declared CC-BY-SA-4.0, languages ("ja",)``. What is no text is left
+    out.
     """
     known: dict[str, list[str]] = {}
     for tag in tags:
