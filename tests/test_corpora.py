@@ -6,6 +6,7 @@ import errno
 import hashlib
 import http.client
 import json
+import re
 import os
 import ssl
 from pathlib import Path
@@ -296,7 +297,7 @@ def test_the_licence_is_shown_and_has_to_be_accepted_before_anything_is_asked_fo
     assert code_of(caught) == "JPT-U061"
     assert caught.value.exit_status == 2
     assert "CC-BY-NC-SA-4.0" in caught.value.message
-    assert "営利目的利用は固く禁じます" in caught.value.message
+    assert "（営利目的利用）は固く禁じます" in caught.value.message
     assert "--accept-license" in caught.value.hint
     assert hub.requests == []
     assert not store.exists()
@@ -567,3 +568,13 @@ def test_a_fetch_tells_machines_what_was_fetched_and_people_the_licence(capfdbin
     }
     assert "CC-BY-NC-SA-4.0" in err
     assert run(capfdbinary, *args)[1].decode().startswith("all\t")
+
+
+@pytest.mark.parametrize("name", ["jrte-pn", "jrte-rhr", "chabsa", "jcola", "jglue-marc-ja"])
+def test_what_a_repository_states_is_kept_with_its_revision_and_date(name):
+    read = [one for one in corpora.load_card(name).license.evidence if one.file == "README.md"]
+    assert read
+    for one in read:
+        assert re.fullmatch(r"[0-9a-f]{40}", one.revision)
+        assert one.revision in one.url
+        assert one.date
