@@ -6,8 +6,8 @@ import errno
 import hashlib
 import http.client
 import json
-import re
 import os
+import re
 import ssl
 from pathlib import Path
 
