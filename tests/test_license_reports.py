@@ -358,6 +358,14 @@ def test_colours_can_be_told_from_their_ground():
                 assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
 
 
+def test_tables_are_printed_on_a4_with_their_heads_repeated_and_their_rows_whole():
+    style = (Path(reports_package.__file__).parent / "report.css").read_text(encoding="utf-8")
+    page, printed = style.split("@page {")[1].split("@media print {")
+    assert "size: A4" in page
+    assert "thead { display: table-header-group; }" in printed
+    assert re.search(r"^\s*tr,.*break-inside: avoid", printed, re.MULTILINE)
+
+
 def contrast(one, other):
     """Of two colours, by WCAG 2: from 1 to 21; text needs 4.5."""
     first, second = sorted((luminance(one), luminance(other)), reverse=True)
@@ -631,3 +639,30 @@ def test_a_notice_names_everybody_whom_a_duty_wants_named(case):
             name = shown(duty.token.partition(":")[2])
             assert name in text or name.partition("@")[0] in text
     assert all(has_text(one) for one in named_license_texts(case[0]))
+
+
+def test_a_notice_leaves_out_what_is_private():
+    text = render(*CASES["duties"], format="notice", language="ja")
+    assert OWN["name"] not in text
+    customer = {
+        "role": "training_data",
+        "name": "顧客A 問い合わせ",
+        "license": "NOASSERTION",
+        "origin": "customer",
+    }
+    assessment = assess([E5, customer], "internal-commercial")
+    assert "顧客A" not in render(assessment, SUBJECT, format="notice", language="ja")
+
+
+def test_a_notice_claims_no_change_where_nothing_of_others_was_changed():
+    text = render(*CASES["ok"], format="notice", language="en")
+    assert "No model of others was modified" in text
+    assert "他者のモデルに変更を加えたものは含みません" in text
+    assert "LICENSES" not in text
+
+
+def test_a_notice_shows_both_statements_of_a_conflict():
+    text = render(*CASES["conflict"], format="notice", language="en")
+    assert "Licence: CC-BY-SA-4.0" in text
+    assert "Licence: CC-BY-SA-3.0" in text
+    assert "in different places" in text

@@ -118,10 +118,10 @@ def _what(subject: ReportSubject, parts: tuple[Part, ...]) -> str:
 
 def _findings(assessment: Assessment, parts: tuple[Part, ...]) -> list[Cell]:
     """What a reader has to know before the tables: the components that decide, and what is not known."""
-    stopped = [part.label for part in parts if part.verdict > Verdict.OK_WITH_OBLIGATIONS]
-    conflicts = [part.label for part in parts if part.is_conflict]
-    silent = [part.label for part in parts if part.concluded == NOASSERTION and not part.is_conflict]
-    without = [part.label for part in parts if not part.evidence]
+    stopped = [part for part in parts if part.verdict > Verdict.OK_WITH_OBLIGATIONS]
+    conflicts = [part for part in parts if part.is_conflict]
+    silent = [part for part in parts if part.concluded == NOASSERTION and not part.is_conflict]
+    without = [part for part in parts if not part.evidence]
     found = [
         ("stopped", stopped),
         ("conflicts", conflicts),
@@ -129,13 +129,17 @@ def _findings(assessment: Assessment, parts: tuple[Part, ...]) -> list[Cell]:
         ("without_evidence", without),
     ]
     cells = [
-        line(say(f"found_{key}", n=len(names), names=messages.listing(names, 3)))
-        for key, names in found
-        if names
+        line(say(f"found_{key}", n=len(those), names=messages.listing(map(_called, those), 3)))
+        for key, those in found
+        if those
     ]
     if assessment.decisions:
         cells.append(line(say("found_decisions", n=len(assessment.decisions))))
     return cells
+
+
+def _called(part: Part) -> str:
+    return part.label if part.record.get("name") else word("role", part.role)
 
 
 def _next(assessment: Assessment) -> list[Cell]:

@@ -162,11 +162,10 @@ class Part:
 
     @property
     def url(self) -> str:
-        """Its home; empty where none is known for sure."""
+        """Its home; empty where none is known for sure: a commit of the Hub is, a name alone may be anything."""
         recorded = web_address(self.record.get("url"))
-        if recorded or not self._is_on_hub:
-            return recorded
-        return _HUB + self.name
+        is_known = self._is_on_hub and _COMMIT.match(self.revision.lower())
+        return recorded or (_HUB + self.name if is_known else "")
 
     @cached_property
     def purl(self) -> str:

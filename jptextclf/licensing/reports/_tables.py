@@ -226,11 +226,11 @@ def _why(reason: Reason) -> Cell:
 def _ground(reason: Reason, evidence: Evidence) -> Cell:
     numbers = [evidence[evidence_key(one)][0] for one in reason.evidence]
     references = tuple(Line(f"E{number}", anchor=f"e{number}") for number in numbers)
-    if address := web_address(reason.source):
-        return (*line(reason.clause or reason.source, url=address), *references)
-    step = re.match(r"order ([1-8])\b", reason.clause)
-    rule = say("by_step", n=step[1], rule=reason.rule) if step else say("by_rule", rule=reason.rule)
-    return (*line(rule), *references)
+    address = web_address(reason.source)
+    if reason.step and not reason.clause:
+        return (*line(say("by_step", n=reason.step, rule=reason.rule), url=address), *references)
+    ground = reason.clause or say("by_rule", rule=reason.rule)
+    return (*line(ground, url=address), *references)
 
 
 def duty_table(obligations: Iterable[Obligation]) -> Table | None:

@@ -22,20 +22,22 @@ if TYPE_CHECKING:
 
 _RULE = "-" * 72
 _FILE = "NOTICE"
+_PRIVATE = {"own", "customer"}
 _ABOUT_NOTICES = {"retain-notices", "include-copyright-notice", "include-notice"}
 """Duties to pass on what the source says of its holders."""
 
 
 def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
     """The NOTICE of an export: in English, the statement of changes in Japanese too, whatever the language of now."""
-    named = [part for part in parts_of(assessment) if _is_named(part)]
+    named = _named(assessment)
     model = f"{shown(subject.name)} {shown(subject.version)}".strip()
+    changed = "notice_changes" if any(part.is_ancestor for part in named) else "notice_unchanged"
     blocks = [
         [model, *_output(assessment)],
-        [_english("notice_changes", model=model, version=subject.tool_version)],
-        [_japanese("notice_changes", model=model, version=subject.tool_version)],
-        [_english("notice_texts")],
-        *(_component(part, _duties(part, assessment.obligations)) for part in named),
+        [_english(changed, model=model, version=subject.tool_version)],
+        [_japanese(changed, model=model, version=subject.tool_version)],
+        *([[_english("notice_texts")]] if any(part.expressions for part in named) else []),
+        *(_component(part, _duties(part, assessment.obligations), subject) for part in named),
         *_about_the_whole(named, assessment.obligations),
         [_RULE, messages.text_in("en", "license.notice")],
     ]
@@ -47,13 +49,25 @@ REPORT = write_notice
 
 def named_license_texts(assessment: Assessment) -> tuple[str, ...]:
     """Ids of the licence texts that the NOTICE says lie in ``LICENSES``, sorted; an export has to hold them."""
-    named = [part for part in parts_of(assessment) if _is_named(part)]
-    ids = {one for part in named for expression in part.expressions for one in texts_for(expression)}
+    expressions = {one for part in _named(assessment) for one in part.expressions}
+    ids = {one for expression in expressions for one in texts_for(expression)}
     return tuple(sorted(one for one in ids if has_text(one)))
 
 
-def _is_named(part: Part) -> bool:
-    """Whether something of it is in the model, or the model was made or measured with its content."""
+def _named(assessment: Assessment) -> tuple[Part, ...]:
+    """What others made and is in the model, or what the model was made or measured with.
+
+    Data of the company and of its customers are nobody else's business, unless a duty wants them named.
+    """
+    return tuple(
+        part
+        for part in parts_of(assessment)
+        if _duties(part, assessment.obligations)
+        or (_has_part_in_it(part) and part.record.get("origin") not in _PRIVATE)
+    )
+
+
+def _has_part_in_it(part: Part) -> bool:
     return part.role in {*MODELS, *DATA} or bool(part.record.get("bundled"))
 
 
@@ -64,15 +78,15 @@ def _output(assessment: Assessment) -> list[str]:
     return [_english("notice_output", license=license_id)]
 
 
-def _component(part: Part, duties: tuple[Obligation, ...]) -> list[str]:
-    reach = "notice_unshipped" if not part.is_shipped else f"notice_{_kind(part)}"
+def _component(part: Part, duties: tuple[Obligation, ...], subject: ReportSubject) -> list[str]:
     return [
         _RULE,
         shown(part.name),
-        _english(reach),
-        *_entry("notice_source", part.url),
+        _english(f"notice_{_kind(part)}"),
+        *_entry("notice_source", part.url or part.purl),
         *_entry("notice_revision", part.revision),
-        *(line for expression in _licenses(part) for line in _license(expression)),
+        *(line for expression in _licenses(part) for line in _license(expression, subject)),
+        *([_english("notice_conflict")] if part.is_conflict else []),
         *_holders(part, duties),
         *(line for text in part.terms for line in _entry("notice_terms", text)),
         *(line for duty in duties for line in _asked(part, duty)),
@@ -80,24 +94,38 @@ def _component(part: Part, duties: tuple[Obligation, ...]) -> list[str]:
 
 
 def _kind(part: Part) -> str:
-    if part.role in MODELS:
-        return "ancestor" if part.is_ancestor else "features"
-    return {"training_data": "trained", "evaluation_data": "evaluated"}.get(part.role, "bundled")
+    """How it is part of the model."""
+    if part.role in DATA:
+        return "trained" if part.role == "training_data" else "evaluated"
+    is_there = part.is_shipped if part.role in MODELS else bool(part.record.get("bundled"))
+    if not is_there:
+        return "unshipped"
+    return "ancestor" if part.is_ancestor else "features" if part.role in MODELS else "bundled"
 
 
 def _licenses(part: Part) -> tuple[str, ...]:
     return part.expressions or (NOASSERTION,)
 
 
-def _license(expression: str) -> list[str]:
+def _license(expression: str, subject: ReportSubject) -> list[str]:
     if expression == NOASSERTION:
         return [_english("notice_unlicensed")]
-    lines = [_english("notice_license", license=expression)]
-    for one in texts_for(expression):
-        place = f"LICENSES/{one}.txt" if has_text(one) else _english("notice_text_not_held")
-        words = [license_name(one), license_url(one), place]
-        lines.append("    " + "; ".join(dict.fromkeys(word for word in words if word and word != expression)))
-    return [one.rstrip() for one in lines if one.strip()]
+    return [
+        _english("notice_license", license=expression),
+        *(_text_of(one, subject) for one in texts_for(expression)),
+    ]
+
+
+def _text_of(license_id: str, subject: ReportSubject) -> str:
+    """Name, page and place of a licence text: a file of this package or of the subject."""
+    file = f"LICENSES/{license_id}.txt"
+    is_there = has_text(license_id) or file in subject.files
+    words = [
+        license_name(license_id),
+        license_url(license_id),
+        file if is_there else _english("notice_text_not_held"),
+    ]
+    return "    " + "; ".join(word for word in words if word)
 
 
 def _holders(part: Part, duties: Iterable[Obligation]) -> list[str]:
@@ -113,7 +141,8 @@ def _entry(key: str, value: str) -> list[str]:
 def _asked(part: Part, duty: Obligation) -> list[str]:
     """What a duty asks to be shown, where its name is not said yet."""
     name = duty.token.partition(":")[2]
-    return [] if not name or name in {part.label, part.name} else [_english("notice_asked", text=_text(duty))]
+    is_said = not name or name in {part.label, part.name}
+    return [] if is_said else [_english("notice_asked", text=_duty_text(duty))]
 
 
 def _duties(part: Part, obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
@@ -123,11 +152,11 @@ def _duties(part: Part, obligations: Iterable[Obligation]) -> tuple[Obligation, 
 def _about_the_whole(named: Iterable[Part], obligations: Iterable[Obligation]) -> list[list[str]]:
     """Duties that this file meets and that belong to none of the components above."""
     labels = {part.label for part in named}
-    rest = [_text(one) for one in obligations if _FILE in one.files and one.component not in labels]
+    rest = [_duty_text(one) for one in obligations if _FILE in one.files and one.component not in labels]
     return [[_RULE, _english("notice_whole"), *(f"- {one}" for one in dict.fromkeys(rest))]] if rest else []
 
 
-def _text(duty: Obligation) -> str:
+def _duty_text(duty: Obligation) -> str:
     name = duty.token.partition(":")[2]
     key = f"license_duties.{duty.kind}"
     return shown(messages.text_in("en", key, name=name, component=duty.component))
