@@ -114,11 +114,15 @@ def test_every_row_has_its_sentence(language):
     }
 
 
+PATHS = {"weights", "data", "evaluation", "bundled", "whole", "any"}
+
+
 def test_rows_name_duties_and_clauses_that_exist():
     policy = written_policy()
     for rule in policy.rules:
         assert {token.partition(":")[0] for token in rule.duties} <= set(policy.duties), rule.id
-        assert rule.basis or rule.clause, rule.id
+        assert rule.step or rule.id == "nothing-asked", rule.id
+        assert rule.path in PATHS, rule.id
     for facts in policy.licenses.values():
         assert facts.source.startswith("https://"), facts.id
         assert set(facts.clauses) <= set(facts.asks), facts.id
@@ -336,6 +340,11 @@ def test_verdicts_are_ordered_strings():
     ([base(), data("LicenseRef-CC-BY-ND-2.1-JP")], "redistribute-weights-commercial", None, "needs-review"),
     ([base(), data("CC-BY-SA-4.0")], "publish-on-hub", "CC-BY-SA-4.0", "ok-with-obligations"),
     ([base(), data("CC-BY-SA-4.0")], "internal-commercial", None, "ok"),
+    # limits in prose
+    ([base(prose="Commercial use requires our prior written permission."), OWN_DATA], "saas-api-commercial", None, "blocked"),
+    ([base(prose="The weights must not be redistributed."), OWN_DATA], "publish-on-hub", "MIT", "needs-review"),
+    ([base(), data("CC-BY-4.0", extra_terms="Please cite our paper.")], "internal-commercial", None, "ok-with-obligations"),
+    ([base(), data("CC-BY-4.0", extra_terms="Only on Tuesdays.")], "internal-commercial", None, "needs-review"),
     # unknown bases
     ([base("other"), OWN_DATA], "redistribute-weights-commercial", None, "blocked"),
     ([base("gpl"), OWN_DATA], "internal-commercial", None, "blocked"),

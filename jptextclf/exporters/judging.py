@@ -128,7 +128,7 @@ def reason_lines(assessment: Assessment) -> list[str]:
     """Every reason that stands for the verdict, as a sentence with its component, licence and clause."""
     worst = [one for one in assessment.reasons if one.verdict == assessment.verdict and not one.waiver]
     named = [one.text if one.component in one.text else f"{one.component}: {one.text}" for one in worst]
-    return [said + (f" [{one.clause}]" if one.clause else "") for said, one in zip(named, worst, strict=True)]
+    return [said + (f" [{one.ground}]" if one.ground else "") for said, one in zip(named, worst, strict=True)]
 
 
 def _remedies(assessment: Assessment) -> str:

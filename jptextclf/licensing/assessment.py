@@ -75,7 +75,9 @@ class Reason:
     license: str = ""
     """The licence, or the reading of it, that the rule was applied to."""
     clause: str = ""
-    """Where the licence says so, such as ``CC-BY-NC-4.0 s.2(a)(1)``; empty for rules about evidence."""
+    """Where the licence says so, such as ``CC-BY-NC-4.0, s.2(a)(1)``; empty for rules about evidence."""
+    step: int = 0
+    """Of the decision order, 1 to 8; 0 where nothing was asked."""
     source: str = ""
     """Address of the text that the clause or the rule is from."""
     evidence: tuple[Mapping[str, Any], ...] = ()
@@ -91,11 +93,18 @@ class Reason:
         key = f"license_rules.{self.rule}"
         return messages.text(key, component=self.component, license=self.license, statement=self.statement)
 
+    @property
+    def ground(self) -> str:
+        """The clause, or else the step of the policy with its rule, in the language of now."""
+        if self.clause or not self.step:
+            return self.clause
+        return messages.text("license.step", n=self.step, rule=self.rule)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "component": self.component, "role": self.role, "rule": self.rule, "verdict": str(self.verdict),
-            "license": self.license, "clause": self.clause, "source": self.source, "statement": self.statement,
-            "text": self.text, "waiver": self.waiver, "evidence": [dict(one) for one in self.evidence],
+            "license": self.license, "clause": self.clause, "step": self.step, "source": self.source,
+            "statement": self.statement, "text": self.text, "waiver": self.waiver, "evidence": [dict(one) for one in self.evidence],
         }  # fmt: skip
 
 

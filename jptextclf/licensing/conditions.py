@@ -28,6 +28,12 @@ _PATHS = {
 }  # fmt: skip
 _RECIPROCAL = {"share-alike", "copyleft", "weak-copyleft"}
 _CREDIT = {"attribution", "license-text", "notices"}
+# Kinds of limits in prose -> what they ask. Others, and text that was too long to read, are for a person to read.
+_LIMITS = {
+    "non-commercial": {"non-commercial", "commercial-by-permission"},
+    "research-only": {"research-only", "educational-only", "evaluation-only", "personal-only"},
+}
+_UNDERSTOOD = frozenset().union(*_LIMITS.values())
 # Words by which a contract clause or a card lets somebody do something, and by which a citation is asked for.
 _PERMITS = re.compile(
     r"\b(?:permit|allow|grant|consent|authori[sz]|may (?:be )?use|agree)|許諾|許可|承諾|同意|認める|利用できる|差し支えない",
@@ -168,15 +174,23 @@ def license_words(part: Part, license_id: str, output: Output) -> frozenset[str]
 @cache
 def limits_in(prose: str) -> frozenset[str]:
     """``non-commercial`` and ``research-only``, as far as a prose says so."""
-    kinds = {one.kind for one in find_restrictions(prose)} if prose else set()
-    asks = {"non-commercial"} if "non-commercial" in kinds else set()
-    return frozenset(asks | ({"research-only"} if kinds & {"research-only", "educational-only"} else set()))
+    kinds = _kinds_in(prose)
+    return frozenset({ask for ask, named in _LIMITS.items() if kinds & named})
+
+
+@cache
+def _kinds_in(prose: str) -> frozenset[str]:
+    """Kinds of limits that a prose sets, without those that it only wishes for."""
+    return frozenset({one.kind for one in find_restrictions(prose) if one.is_term} if prose else set())
 
 
 def _words_of_terms(part: Part) -> set[str]:
     """Of prose beside the licence: terms that were understood, and terms that somebody has to read."""
     words: set[str] = set()
     for prose in (part.prose, part.extra_terms):
+        if _kinds_in(prose) - _UNDERSTOOD:
+            words.add("extra-terms-unread")
+            continue
         if not prose or limits_in(prose):
             continue
         if part.origin == "customer" and _PERMITS.search(prose) and not _REFUSES.search(prose):

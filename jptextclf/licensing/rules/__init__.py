@@ -70,7 +70,11 @@ class Rule:
     duties: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     clause: str = ""
+    """What the licence asks, whose clause is the ground."""
+    step: int = 0
+    """Of the decision order, 1 to 8; 0 where no row asked for anything."""
     basis: str = ""
+    """Why the row is there; for people who read the policy."""
     source: str = ""
     """Address of a text or an event behind the basis; empty: the row itself is the policy."""
 
