@@ -180,11 +180,12 @@ def is_document(name: str) -> bool:
 
 def seal(directory: Path, record: Mapping[str, Any]) -> None:
     """Write ``jptextclf.json``, with the hash of every file that is there, and ``MANIFEST.json`` over all of them."""
-    sealed = {name: sha256_of(directory / name) for name in sorted(_visible_files(directory))}
+    names = sorted(_visible_files(directory) - {_RECORD, _MANIFEST})
+    sealed = {name: sha256_of(directory / name) for name in names}
     _write_json(directory / _RECORD, {**record, _SEALED: sealed})
     files = {
         name: {"sha256": sha256_of(directory / name), "size": (directory / name).stat().st_size}
-        for name in sorted(_visible_files(directory))
+        for name in sorted([*names, _RECORD])
     }
     _write_json(directory / _MANIFEST, {"schema_version": SCHEMA_VERSION, "files": files})
 

@@ -5,6 +5,7 @@ It keeps no state on disk. Every request is logged, so that a test can say what 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -53,6 +54,9 @@ class FakeHub:
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
         self.tokens: list[str] = []
+        self.large: dict[str, bytes] = {}
+        self.visibility: dict[str, str] = {}
+        self.pushed: list[str] = []
         handler = type("Handler", (_Handler,), {"hub": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
@@ -130,6 +134,7 @@ _RESOLVE = re.compile(r"/(?:(?P<kind>datasets)/)?(?P<id>[^/]+/[^/]+)/resolve/(?P
 
 class _Handler(BaseHTTPRequestHandler):
     hub: FakeHub
+    body: bytes
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
@@ -141,8 +146,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answer()
 
+    def do_POST(self) -> None:
+        self.answer()
+
+    def do_PUT(self) -> None:
+        self.answer()
+
     def answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
+        # Read before anything is answered: what is left in the connection would be taken for the next request.
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.hub.requests.append((self.command, path))
         self.hub.tokens.append(self.headers.get("Authorization", ""))
         fault = self.fault_of(path)
@@ -155,6 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path in self.hub.plain:
             data, content_type = self.hub.plain[path]
             self.send(200, data, {"Content-Type": content_type}, fault)
+        elif self.command in {"POST", "PUT"}:
+            self.answer_upload(path)
         elif found := _API.fullmatch(path):
             self.answer_api(found)
         elif found := _RESOLVE.fullmatch(path):
@@ -207,6 +222,58 @@ class _Handler(BaseHTTPRequestHandler):
             "private": False,
         }
         self.send_json({**info, "gated": False, "disabled": False, "downloads": 0, "likes": 0})
+
+    def answer_upload(self, path: str) -> None:
+        """What creating a repository and committing to it ask for, with large files sent to an address of our own."""
+        if path == "/api/repos/create":
+            asked = json.loads(self.body)
+            repo_id = f"{asked['organization']}/{asked['name']}"
+            self.hub.visibility[repo_id] = asked.get("visibility", "public")
+            if ("models", repo_id) not in self.hub.repos:
+                self.hub.commit(repo_id, {".gitattributes": b"*.safetensors filter=lfs"})
+            self.send_json({"url": f"{self.hub.url}/{repo_id}"})
+        elif path == "/api/validate-yaml":
+            self.send_json({"errors": [], "warnings": []})
+        elif path.startswith("/lfs-store/"):
+            self.hub.large[path.rpartition("/")[2]] = self.body
+            self.send(200, b"", {})
+        elif path.endswith("/info/lfs/objects/batch"):
+            objects = [
+                {**one, "actions": {"upload": {"href": f"{self.hub.url}/lfs-store/{one['oid']}"}}}
+                for one in json.loads(self.body)["objects"]
+            ]
+            self.send_json({"transfer": "basic", "objects": objects})
+        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/preupload/main", path):
+            files = [
+                {
+                    "path": one["path"],
+                    "uploadMode": "lfs" if _is_lfs(one["path"]) else "regular",
+                    "shouldIgnore": False,
+                }
+                for one in json.loads(self.body)["files"]
+            ]
+            self.send_json({"files": files})
+        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/main", path):
+            self.answer_commit(found[1])
+        else:
+            self.send(404, b"", {})
+
+    def answer_commit(self, repo_id: str) -> None:
+        repo = self.hub.repos[("models", repo_id)]
+        files = dict(repo.commits[repo.refs["main"]])
+        for line in self.body.splitlines():
+            operation = json.loads(line)
+            value = operation["value"]
+            if operation["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif operation["key"] == "lfsFile":
+                files[value["path"]] = self.hub.large[value["oid"]]
+            elif operation["key"] == "deletedFile":
+                del files[value["path"]]
+        commit = self.hub.commit(repo_id, files)
+        self.hub.pushed.append(repo_id)
+        url = f"{self.hub.url}/{repo_id}/commit/{commit}"
+        self.send_json({"success": True, "commitOid": commit, "commitUrl": url, "hookOutput": ""})
 
     def answer_file(self, found: re.Match[str], fault: Fault | None) -> None:
         if (place := self.find(found)) is None:

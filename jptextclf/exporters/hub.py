@@ -74,8 +74,7 @@ def push(
         )  # fmt: skip
         if progress is not None:
             progress.say(text("push.phase", repo=repo))
-        with _failures(repo):
-            url, commit = _send(staged.path, repo, private=private)
+        url, commit = _sent(staged.path, repo, private=private)
     return Push(repo, url, commit, staged)
 
 
@@ -99,9 +98,22 @@ def _send(directory: Path, repo: str, *, private: bool) -> tuple[str, str]:
     return str(url), str(info.oid)
 
 
+def _sent(directory: Path, repo: str, *, private: bool) -> tuple[str, str]:
+    """As :func:`_send`; errors of the library become ours, which carry nothing of it: it may quote a header."""
+    try:
+        with _quiet():
+            return _send(directory, repo, private=private)
+    except JptextclfError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the library raises may hold the token
+        failure = _failure(error, repo)
+    # Outside the handler, so that the library's error is not behind this one in a traceback.
+    raise failure
+
+
 @contextmanager
-def _failures(repo: str) -> Iterator[None]:
-    """Errors of ``huggingface_hub`` as ours, without its texts and its traceback: either may show a header."""
+def _quiet() -> Iterator[None]:
+    """No log lines and no bars of ``huggingface_hub``; ours say what happens."""
     from huggingface_hub.utils import logging as hub_logging
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
@@ -114,17 +126,10 @@ def _failures(repo: str) -> Iterator[None]:
     disable_progress_bars()
     try:
         yield
-    except JptextclfError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever the library raises may hold the token
-        failure = _failure(error, repo)
-    else:
-        return
     finally:
         hub_logging.set_verbosity(level)
         if had_bars:
             enable_progress_bars()
-    raise failure
 
 
 def _failure(error: BaseException, repo: str) -> SetupError:
@@ -132,7 +137,9 @@ def _failure(error: BaseException, repo: str) -> SetupError:
 
     endpoint = str(constants.ENDPOINT)
     found: BaseException | None = error
+    root = error
     while found is not None:
+        root = found
         status = getattr(getattr(found, "response", None), "status_code", 0)
         if status in {401, 403, 404}:
             return SetupError("E085", repo=repo, endpoint=endpoint, status=status)
@@ -141,4 +148,4 @@ def _failure(error: BaseException, repo: str) -> SetupError:
         if "Connect" in type(found).__name__ or isinstance(found, (ConnectionError, TimeoutError)):
             return SetupError("E086", repo=repo, endpoint=endpoint, problem=type(found).__name__)
         found = found.__cause__ or found.__context__
-    return SetupError("E088", repo=repo, problem=type(error).__name__)
+    return SetupError("E088", repo=repo, problem=type(root).__name__)

@@ -1,4 +1,4 @@
-"""``jptextclf license inspect|assess|check|report|list``."""
+"""``jptextclf license inspect|assess|check|report|list|policy``."""
 
 from __future__ import annotations
 
@@ -140,6 +140,14 @@ def license_list(*, as_json: bool) -> None:
         click.echo(f"  {one.id}: {_words(one.asks)}")
 
 
+@license_group.command("policy", cls=Command)
+def license_policy() -> None:
+    from importlib import resources
+
+    example = resources.files("jptextclf.licensing.rules") / "company-policy.example.toml"
+    click.echo(example.read_text(encoding="utf-8"), nl=False)
+
+
 def _words(words: Sequence[str]) -> str:
     """What a licence asks or a use means, in words; an id that has none stays as it is."""
     return text("words.comma").join(
@@ -154,7 +162,7 @@ def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> Non
         click.echo(text("license_cli.output_license", license=assessment.output_license))
     click.echo(text("license.notice"))
     reasons = [
-        f"[{one.verdict}] {_reason(one.component, one.text, one.clause)}" for one in assessment.reasons
+        f"[{one.verdict}] {_reason(one.component, one.text, one.ground)}" for one in assessment.reasons
     ]
     duties = [
         f"[{text('license_cli.state_' + one.state.replace('-', '_'))}] {_duty(one)}"
@@ -172,9 +180,9 @@ def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> Non
     _section("problems", map(str, problems))
 
 
-def _reason(component: str, said: str, clause: str) -> str:
+def _reason(component: str, said: str, ground: str) -> str:
     named = said if component in said else f"{component}: {said}"
-    return f"{named} [{clause}]" if clause else named
+    return f"{named} [{ground}]" if ground else named
 
 
 def _duty(one: Obligation) -> str:
