@@ -114,6 +114,7 @@ def _everything():
         {"role": "base_model", "name": "org/head", "license": "CC-BY-SA-4.0", "relation": "features-from",
          "shipped": False, "revision": None, "body_license": "see the paper"},
         {"role": "declared_use", "purpose": "審査"},
+        {"role": "teacher", "name": "org/teacher-2", "license": "MIT", "relation": "distilled-from"},
         E5, UNIDIC, CONFLICT, LISTED, LIVEDOOR,
     ]  # fmt: skip
     actors = ("engineer", "release-owner", "license-reviewer", "legal", "privacy-officer", "business-owner")
@@ -128,9 +129,9 @@ def _everything():
         Obligation("or-leave-out:x", "org/head", "engineer", required=False),
     ]
     reasons = [
-        Reason("org/head", "base_model", "weights-non-commercial", Verdict.BLOCKED, "CC-BY-NC-4.0", "order 3",
-               "jptextclf/licensing/rules/rules.toml", (UNIDIC["evidence"][0],), "for research only"),
-        Reason("org/head", "base_model", "nothing-asked", Verdict.OK, "MIT", "", "rules.toml", waiver="W-1"),
+        Reason("org/head", "base_model", "weights-non-commercial", Verdict.BLOCKED, "CC-BY-NC-4.0", step=3,
+               source="jptextclf/licensing/rules/rules.toml", evidence=(UNIDIC["evidence"][0],), statement="for research only"),
+        Reason("org/head", "base_model", "nothing-asked", Verdict.OK, "MIT", waiver="W-1"),
     ]  # fmt: skip
     decisions = [
         Decision(f"{kind}-1", kind, "org/head", "weights-non-commercial", "法務部長", "2026-04-01", "2027-03-31", "許諾済み", "doc.pdf")
@@ -394,6 +395,12 @@ def test_the_worst_component_and_what_is_open_come_first():
     assert reasons[3].startswith("JRTE corpus")
     duties = report.split("## 5. Obligations")[1].split("\n## ")[0].split("\n| ")
     assert duties[3].endswith("| open |")
+
+
+def test_a_reason_names_its_clause_or_its_step_of_the_policy():
+    report = render(*CASES["jrte"], format="md", language="ja")
+    assert re.search(r"\[CC-BY-NC-SA-4.0, s.2\(a\)\(1\)\]\(<https://creativecommons.org/\S+>\)", report)
+    assert "判定手順 3: weights-non-commercial" in render(*CASES["everything"], format="md", language="ja")
 
 
 def test_signed_entries_are_shown_with_who_when_and_until():
@@ -666,3 +673,13 @@ def test_a_notice_shows_both_statements_of_a_conflict():
     assert "Licence: CC-BY-SA-4.0" in text
     assert "Licence: CC-BY-SA-3.0" in text
     assert "in different places" in text
+
+
+def test_a_teacher_is_no_work_that_was_changed():
+    teacher = {**CONFLICT, "name": "org/teacher", "relation": "distilled-from"}
+    assessment = assess([teacher, OWN], "internal-commercial")
+    text = render(assessment, SUBJECT, format="notice", language="en")
+    assert "which learned from its answers" in text
+    assert "No model of others was modified" in text
+    relations = document((assessment, SUBJECT), "spdx")["relationships"]
+    assert relations[1]["relationshipType"] == "GENERATED_FROM"

@@ -121,7 +121,7 @@ def _findings(assessment: Assessment, parts: tuple[Part, ...]) -> list[Cell]:
     stopped = [part for part in parts if part.verdict > Verdict.OK_WITH_OBLIGATIONS]
     conflicts = [part for part in parts if part.is_conflict]
     silent = [part for part in parts if part.concluded == NOASSERTION and not part.is_conflict]
-    without = [part for part in parts if not part.evidence]
+    without = [part for part in parts if not part.evidence and not part.is_own]
     found = [
         ("stopped", stopped),
         ("conflicts", conflicts),

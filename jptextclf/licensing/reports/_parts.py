@@ -78,8 +78,18 @@ class Part:
 
     @property
     def is_ancestor(self) -> bool:
-        """Whether weights of it went into the weights of the model."""
+        """Whether the weights of the model come from it: from its weights, or from its answers."""
         return self.role in MODELS and self.relation in {*_DERIVED, ""} and self.is_shipped
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the company itself made it, so that nobody upstream could state anything."""
+        return self.record.get("origin") == "own"
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether the model learned from its answers; whether that makes it an adaptation is for people to say."""
+        return self.role == "teacher" or self.relation == "distilled-from"
 
     @property
     def is_shipped(self) -> bool:

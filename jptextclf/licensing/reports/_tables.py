@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from jptextclf import messages
@@ -136,7 +135,8 @@ def component_table(parts: Iterable[Part], evidence: Evidence) -> Table | None:
                 _declared(part),
                 _stated(part),
                 _conflict(part),
-                _references(part.evidence, evidence) or line(say("no_evidence"), tone="warning"),
+                _references(part.evidence, evidence)
+                or line(say("no_evidence"), tone="faint" if part.is_own else "warning"),
             )
         )
         for part in parts
@@ -226,11 +226,8 @@ def _why(reason: Reason) -> Cell:
 def _ground(reason: Reason, evidence: Evidence) -> Cell:
     numbers = [evidence[evidence_key(one)][0] for one in reason.evidence]
     references = tuple(Line(f"E{number}", anchor=f"e{number}") for number in numbers)
-    address = web_address(reason.source)
-    if reason.step and not reason.clause:
-        return (*line(say("by_step", n=reason.step, rule=reason.rule), url=address), *references)
-    ground = reason.clause or say("by_rule", rule=reason.rule)
-    return (*line(ground, url=address), *references)
+    ground = reason.ground or say("by_rule", rule=reason.rule)
+    return (*line(ground, url=web_address(reason.source)), *references)
 
 
 def duty_table(obligations: Iterable[Obligation]) -> Table | None:

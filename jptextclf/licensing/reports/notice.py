@@ -31,7 +31,8 @@ def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
     """The NOTICE of an export: in English, the statement of changes in Japanese too, whatever the language of now."""
     named = _named(assessment)
     model = f"{shown(subject.name)} {shown(subject.version)}".strip()
-    changed = "notice_changes" if any(part.is_ancestor for part in named) else "notice_unchanged"
+    kinds = {_kind(part) for part in named}
+    changed = "notice_changes" if "ancestor" in kinds else "notice_unchanged"
     blocks = [
         [model, *_output(assessment)],
         [_english(changed, model=model, version=subject.tool_version)],
@@ -97,6 +98,8 @@ def _kind(part: Part) -> str:
     """How it is part of the model."""
     if part.role in DATA:
         return "trained" if part.role == "training_data" else "evaluated"
+    if part.is_teacher:
+        return "teacher"
     is_there = part.is_shipped if part.role in MODELS else bool(part.record.get("bundled"))
     if not is_there:
         return "unshipped"

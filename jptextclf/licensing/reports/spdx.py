@@ -181,9 +181,7 @@ def _related(part: Part) -> dict[str, str]:
     """How the model came from a component, or what it needs it for."""
     own = _identifier(part)
     if part.is_ancestor:
-        # A student learns from what its teacher answers; whether it descends from it is for people to say.
-        kind = "GENERATED_FROM" if part.relation == "distilled-from" else "DESCENDANT_OF"
-        return _relationship(_MODEL, kind, own)
+        return _relationship(_MODEL, "GENERATED_FROM" if part.is_teacher else "DESCENDANT_OF", own)
     if part.role == "evaluation_data":
         return _relationship(own, "TEST_OF", _MODEL)
     if part.role in DATA:
