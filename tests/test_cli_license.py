@@ -153,7 +153,7 @@ def test_a_report_is_printed_whatever_the_verdict(capfdbinary, case):
 
 
 def test_inspect_shows_statements_and_judges_nothing(capfdbinary, tmp_path):
-    card = "---\nlicense: mit\n---\n# m\n\n## License\n\nThis model is licensed under the Apache License 2.0. 商用利用禁止。\n"
+    card = "---\nlicense: mit\n---\n# m\n\n## License\n\nThis model is distributed under the Apache License 2.0. 商用利用禁止。\n"
     (tmp_path / "README.md").write_text(card, encoding="utf-8")
     (tmp_path / "LICENSE").write_text("nothing known", encoding="utf-8")
     ended, out, _ = in_process(capfdbinary, "license", "inspect", tmp_path, "--json")
