@@ -117,6 +117,18 @@ def test_every_row_has_its_sentence(language):
 PATHS = {"weights", "data", "evaluation", "bundled", "whole", "any"}
 
 
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_fixed_names_of_duties_have_words(language):
+    fixed = {
+        token.partition(":")[2]
+        for rule in written_policy().rules
+        for token in rule.duties
+        if ":" in token and "{" not in token
+    }
+    keys = messages.keys(language)
+    assert {one for one in fixed if f"license_names.{one}" not in keys} == set()
+
+
 def test_rows_name_duties_and_clauses_that_exist():
     policy = written_policy()
     for rule in policy.rules:

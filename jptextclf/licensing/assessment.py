@@ -108,6 +108,14 @@ class Reason:
         }  # fmt: skip
 
 
+def _in_words(name: str) -> str:
+    """The name of a duty: names of components and licences as they are, others as words in the language of now."""
+    prefix, found, value = name.partition("license-output-")
+    if found and not prefix:
+        return messages.text("license_names.license-output", value=value)
+    return messages.text(f"license_names.{name}") if messages.has(f"license_names.{name}") else name
+
+
 State = Literal["met-by-file", "open", "acknowledged"]
 
 
@@ -136,9 +144,8 @@ class Obligation:
     @property
     def text(self) -> str:
         """What to do, in the language of now."""
-        return messages.text(
-            f"license_duties.{self.kind}", name=self.token.partition(":")[2], component=self.component
-        )
+        name = _in_words(self.token.partition(":")[2])
+        return messages.text(f"license_duties.{self.kind}", name=name, component=self.component)
 
     def to_json(self) -> dict[str, Any]:
         return {
