@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 OnTooLong = Literal["truncate", "error"]
 _TEXTS_AT_ONCE = 4096
 """Texts tokenised together: enough to fill length-sorted batches, few enough for constant memory."""
-_TOKENS_OF_ONNX = 1024
-"""Padded pieces in one batch for a graph on a CPU."""
+_TOKENS_OF_ONNX = 256
+"""Padded pieces in one batch for a graph on a CPU: what is in between stays in its cache. Measured with a BERT-base
+shape in int8, 1024 pieces need 1.6 times the time."""
 _LONGEST_WITHOUT_LIMIT = 512
 """Pieces per text where neither a record nor the encoder sets a limit."""
 
