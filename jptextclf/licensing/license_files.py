@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.9
 """Least likeness, 0 to 1, at which a text counts as a licence."""
+_SHORT = 450
+"""Words below which each one counts for more."""
+_SHORT_THRESHOLD = 0.95
+"""Least likeness of a short text whose terms count as unaltered."""
 _LARGEST = 1 << 20
 """Bytes that are read; a longer file is NOASSERTION, since nobody knows what its end says."""
 _PART = THRESHOLD / (2 - THRESHOLD)
@@ -38,6 +42,10 @@ _STEADY = 5
 """Runs whose middle place counts, so that a stray one does not."""
 _SHORTEST = 25
 """Words of the shortest text that is compared."""
+_NEAR = 100
+"""Runs around a licence where its title or its advice may stand."""
+_LONGEST_TITLE = 60
+"""Words of titles, at most."""
 _OVERLAP = 0.1
 """Part of a licence that may lie inside of another one."""
 _MOST = 60
@@ -59,11 +67,11 @@ _LGPL_SECOND_PART = "gnu general public license version 3 29 june 2007"
 
 _NOTICES = (
     ("Apache-2.0", "licensed under the apache license version 2 0", "limitations under the license"),
-    ("MPL-2.0", "this source code form is subject to the terms", "http mozilla org mpl 2 0"),
+    ("MPL-2.0", "this source code form is subject to the terms", "you can obtain one at"),
     ("GPL-2.0-or-later", "this program is free software", "59 temple place"),
     ("GPL-2.0-or-later", "this program is free software", "51 franklin street"),
-    ("GPL-3.0-or-later", "this program is free software", "http www gnu org licenses"),
-    ("AGPL-3.0-or-later", "this program is free software", "http www gnu org licenses"),
+    ("GPL-3.0-or-later", "this program is free software", "if not see"),
+    ("AGPL-3.0-or-later", "this program is free software", "if not see"),
     ("LGPL-2.1-or-later", "this library is free software", "51 franklin street"),
 )
 """Short statements that stand for a text: id, and the words with which they begin and end in the text itself."""
@@ -73,95 +81,29 @@ _EXCEPTIONS = {
     "Classpath-exception-2.0": "GPL-2.0",
 }
 """Each exception with a text, and the licence that it is an exception to."""
-_TELLING = frozenset(
-    [
-        "not",
-        "no",
-        "only",
-        "except",
-        "unless",
-        "without",
-        "any",
-        "all",
-        "free",
-        "charge",
-        "fee",
-        "royalty",
-        "use",
-        "using",
-        "copy",
-        "modify",
-        "merge",
-        "publish",
-        "distribute",
-        "distribution",
-        "redistribute",
-        "redistribution",
-        "sublicense",
-        "sell",
-        "sold",
-        "commercial",
-        "commercially",
-        "noncommercial",
-        "research",
-        "educational",
-        "academic",
-        "personal",
-        "evaluation",
-        "internal",
-        "prohibited",
-        "forbidden",
-        "restricted",
-        "restriction",
-        "may",
-        "must",
-        "shall",
-        "cannot",
-        "derivative",
-        "derivatives",
-        "adapted",
-        "permission",
-        "granted",
-        "revocable",
-        "irrevocable",
-        "perpetual",
-        "worldwide",
-        "military",
-        "benchmark",
-        "train",
-        "training",
-        "patent",
-        "source",
-        "attribution",
-        "terminate",
-        "商",
-        "用",
-        "営",
-        "利",
-        "非",
-        "禁",
-        "止",
-        "研",
-        "究",
-        "目",
-        "的",
-        "許",
-        "諾",
-        "不",
-        "可",
-        "除",
-        "く",
-    ]
-)
+_TELLING_WORDS = """
+    not no only except unless without any all free charge fee royalty use used using copy modify merge publish distribute
+    distribution redistribute redistribution sublicense sell sold commercial commercially noncommercial research
+    educational academic personal evaluation internal prohibited forbidden restricted restriction may must shall cannot
+    derivative derivatives adapted permission granted revocable irrevocable perpetual worldwide military benchmark train
+    training patent source attribution terminate neither nor modification modified unmodified unchanged verbatim deleted
+    lesser affero library mozilla netscape apache gnu eclipse python 0 1 2 3 4 5 6 7 8 9
+    商 用 営 利 非 禁 止 研 究 目 的 許 諾 不 可 除 く
+    """
+_TELLING = frozenset(_TELLING_WORDS.split())
 """Words that change what a licence allows, wherever they are added or missing."""
 _LIMIT = re.compile(
-    r"\b(?:noncommercial|commercial use|commercial purposes?|commons clause|research (?:purposes?|only|use)"
-    r"|(?:academic|educational|evaluation|personal) (?:purposes?|use)|not (?:be )?(?:used?|sold|distributed)|may not"
-    r"|must not|shall not|prohibited|forbidden|restrict(?:ed|ions?)|additional terms|except that|provided that"
-    r"|not permitted|without (?:the )?(?:prior )?(?:written )?permission|the right to sell)\b"
+    r"\b(?:noncommercial|commercial (?:use|purposes?)|commons clause|(?:research|academic|educational|evaluation|personal)"
+    r" (?:purposes?|only|use)|(?:may|must) not|prohibit(?:s|ed)|forbid(?:s|den)|the right to sell)\b"
     r"|商 用|営 利|非 商|禁 止|研 究 目 的|許 可 な|許 諾 な|に 限 る|に 限 り"
 )
-"""Limits in the words around a licence, as they are after :func:`jptextclf.licensing.license_words.words_of`."""
+"""Limits in a copyright notice or in the place of a name, as words with one space between them."""
+_CONDITION = re.compile(
+    r"\b(?:not|may|must|shall|agrees?|requires?|required|accompanied|conditions?|governed|arbitration|restrict(?:ed|ions?)"
+    r"|terminates?|except(?! (?:where|when))|only|modification part|additional (?:clause|terms)|license terms|acknowledge|exception"
+    r"|provided that|permission)\b"
+)
+"""What sets conditions in the words around a licence, besides limits."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +156,7 @@ def identify(text: str | bytes) -> LicenseFile:
     index = _index()
     rows = index.rows_of(words.words)
     ranked = index.ranked(rows)
-    spans = _apart(sorted(_spans(index, ranked, rows), key=lambda span: -span.weight))
+    spans = _apart(sorted(_spans(index, ranked, words.words, rows), key=lambda span: -span.weight))
     found = _joined([_found(index, span, words, rows) for span in spans])
     additional = _around(index, words, rows, spans)
     best = {one.id: one.score for one in reversed(found)}
@@ -271,6 +213,8 @@ class _Index:
     vocabulary: dict[str, int]
     runs: Integers
     templates: tuple[_Template, ...]
+    whole: dict[tuple[str, ...], _Template]
+    """Each template by its words."""
 
     def rows_of(self, words: Sequence[str]) -> Integers:
         """Row of each run of a text; ``len(runs)`` for a run of no template. *Shape:* ``(words - 2,)``"""
@@ -310,7 +254,7 @@ def _index() -> _Index:
         rows = np.searchsorted(runs, one)
         distinct, first, counts = np.unique(rows, return_index=True, return_counts=True)
         templates.append(_Template(name, words, rows, distinct, distinct[counts == 1], first[counts == 1]))
-    return _Index(vocabulary, runs, tuple(templates))
+    return _Index(vocabulary, runs, tuple(templates), {one.words: one for one in reversed(templates)})
 
 
 def _runs(numbers: Sequence[int], base: int) -> Integers:
@@ -363,9 +307,13 @@ def _find(words: Sequence[str], phrase: str, start: int = 0) -> int:
     return -1
 
 
-def _spans(index: _Index, ranked: list[tuple[float, _Template]], rows: Integers) -> list[_Span]:
+def _spans(
+    index: _Index, ranked: list[tuple[float, _Template]], words: tuple[str, ...], rows: Integers
+) -> list[_Span]:
     """Every place in a text that is like a template."""
     found = []
+    if (same := index.whole.get(words)) is not None:
+        return [_Span(same, 0, len(rows), len(same.distinct), 1.0)]
     for part, template in ranked:
         if part < _PART:
             break
@@ -407,14 +355,22 @@ def _jumps_back(places: Integers, least: float) -> Integers:
 
 def _trimmed(template: _Template, rows: Integers, hit: NDArray[np.bool_], begin: int, end: int) -> _Span:
     """The part of a stretch that gains most, one point for a run that matches and one less for each that does not."""
-    inside = hit[begin:end]
-    sums = np.concatenate([[0], np.cumsum(np.where(inside, 1, -1))])
+    part = rows[begin:end]
+    size = int(max(part.max(), template.distinct[-1])) + 1
+    single = np.zeros(size, dtype=bool)
+    single[template.once] = True
+    places = np.arange(len(part))
+    first = np.zeros(size, dtype=np.int64)
+    first[part[::-1]] = places[::-1]
+    # A run that the template has once counts once: what comes after the licence may end in the same words.
+    gains = hit[begin:end] & ((first[part] == places) | ~single[part])
+    sums = np.concatenate([[0], np.cumsum(np.where(gains, 1, -1))])
     stop = int(np.argmax(sums - np.minimum.accumulate(sums)))
     start = int(np.argmin(sums[: stop + 1]))
-    seen = np.zeros(int(template.distinct[-1]) + 1, dtype=bool)
-    seen[rows[begin + start : begin + stop][inside[start:stop]]] = True
+    seen = np.zeros(size, dtype=bool)
+    seen[part[start:stop][gains[start:stop]]] = True
     matched = int(np.count_nonzero(seen))
-    others = int((~inside[start:stop]).sum())
+    others = int((~gains[start:stop]).sum())
     score = 2 * matched / (len(template.distinct) + matched + others)
     return _Span(template, begin + start, begin + stop, matched, score)
 
@@ -439,7 +395,8 @@ def _found(index: _Index, span: _Span, words: Words, rows: Integers) -> Found:
     if not exact:
         hit = index.belongs(template, rows[span.begin : span.end])
         added = ~_covered(hit)
-        has = np.isin(template.rows, rows[span.begin : span.end])
+        # A title may stand a line above the terms, with an address between them.
+        has = np.isin(template.rows, rows[max(0, span.begin - _NEAR) : span.end + _NEAR])
         missing = ~_covered(has)
         changed = {words.words[begin + at] for at in np.flatnonzero(added)}
         changed |= {template.words[at] for at in np.flatnonzero(missing)}
@@ -448,7 +405,7 @@ def _found(index: _Index, span: _Span, words: Words, rows: Integers) -> Found:
         score=1.0 if exact else min(round(span.score, 4), 0.9999),
         exact=exact,
         line=words.lines[begin],
-        altered=bool(changed & _TELLING),
+        altered=bool(changed & _TELLING) or (len(template.words) < _SHORT and span.score < _SHORT_THRESHOLD),
     )
 
 
@@ -482,14 +439,21 @@ def _around(index: _Index, words: Words, rows: Integers, spans: list[_Span]) -> 
     A title, an introduction or advice that belongs to the text of a licence found is not outside of it.
     """
     outside = np.ones(len(words.words), dtype=bool)
-    ids = {span.template.id for span in spans}
+    ids = {_work(span.template.id) for span in spans}
     for template in index.templates:
-        if template.id in ids:
+        if _work(template.id) in ids:
             outside &= ~_covered(index.belongs(template, rows))
     for span in spans:
         outside[span.begin : span.end + _RUN - 1] = False
     rest = [words.words[at] for at in np.flatnonzero(outside)]
-    return "" if len(rest) <= 60 and set(rest) <= _title_words() else " ".join(rest)
+    if len(rest) <= _LONGEST_TITLE and set(rest) <= _title_words():
+        return ""
+    return " ".join(rest).removeprefix(_ENDINGS[0]).strip()
+
+
+def _work(license_id: str) -> str:
+    """What an id's advice is shared with: all licences of the GNU project end alike, the others each by themselves."""
+    return "GNU" if license_id.startswith(("GPL-", "LGPL-", "AGPL-")) else license_id
 
 
 @cache
@@ -507,6 +471,8 @@ def _license(found: list[Found], words: Words, additional: str) -> str:
     if not found or any(one.altered for one in found):
         return NOASSERTION
     if any(_LIMIT.search(one) for one in (additional, *words.blanks, *map(plain, words.copyrights))):
+        return NOASSERTION
+    if _CONDITION.search(additional):
         return NOASSERTION
     return _expression(list(dict.fromkeys(one.id for one in found)))
 

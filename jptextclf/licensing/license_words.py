@@ -1,7 +1,7 @@
 """Licence text -> words that can be compared: what the SPDX matching guidelines call immaterial is gone.
 
-White space, case, punctuation, quotes, dashes, bullets, comment marks, copyright notices, spelling variants and the
-names that a licence leaves blank do not count. It does not know any licence.
+White space, case, punctuation, quotes, dashes, bullets, comment marks, addresses on the web, copyright notices,
+spelling variants and the names that a licence leaves blank do not count. It does not know any licence.
 Source: https://spdx.github.io/spdx-spec/v2.3/license-matching-guidelines-and-templates/
 """
 
@@ -21,6 +21,7 @@ _NOTICE = re.compile(
     r"|(?:portions |parts )?copyright\s*(?:\(c\)|©)|(?:\(c\)|©)\s*(?:copyright\s*)?[0-9<\[]"
     r"|著作権(?:者|表示|所有)?\s*[:：(（©]|(?:\(c\)|©|[0-9]{4}).*著作権|.*著作権.*(?:\(c\)|©|[0-9]{4}))"
 )
+_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"']*[^\s<>()\[\]\"'.,;:]")
 _SENTENCE_END = re.compile(r"(?<!\binc)(?<!\bltd)(?<!\bcorp)(?<!\bco)(?<!\b[a-z])\.\s+")
 _RUNNING = 40
 """Characters from which a line without a full stop goes on in the next one."""
@@ -49,7 +50,7 @@ _BLANKS: tuple[tuple[tuple[str, ...], tuple[str, ...], int], ...] = (
     (("the", "name", "of"), ("not", "be", "used", "in"), 20),
 )  # fmt: skip
 """Where licences name their holder: words before, words after, and the most words between."""
-_FIRST = frozenset(before[0] for before, _, _ in _BLANKS)
+_FIRST = frozenset(before[:2] for before, _, _ in _BLANKS)
 _BLANK = "…"
 
 
@@ -99,7 +100,7 @@ def words_of(text: str) -> Words:
             if not line:
                 continue
         runs_on = len(line) > _RUNNING and line.rstrip()[-1:] not in ".:;"
-        found = _WORD.findall(_BULLET.sub(" ", line))
+        found = _WORD.findall(_BULLET.sub(" ", _ADDRESS.sub(" ", line)))
         words += found
         lines += [number] * len(found)
     words, lines = _same_spelling(words, lines)
@@ -147,7 +148,7 @@ def _without_names(words: list[str], lines: list[int]) -> tuple[list[str], list[
     blanks: list[str] = []
     position = 0
     while position < len(words):
-        span = _blank_at(words, position) if words[position] in _FIRST else None
+        span = _blank_at(words, position) if tuple(words[position : position + 2]) in _FIRST else None
         if span is None:
             kept.append(words[position])
             at.append(lines[position])
