@@ -126,6 +126,8 @@ def test_the_licence_file_decides_within_a_family(install, line, text, expected)
 def test_an_altered_licence_file_decides_nothing(install):
     text = license_text("BSD-3-Clause").replace("with or without modification", "for academic use")
     assert install(BSD_CLASSIFIER, files={LICENSE: text}).license == NOASSERTION
+    text = license_text("BSD-3-Clause") + "Redistributions must be accompanied by the complete source code."
+    assert install(BSD_CLASSIFIER, files={LICENSE: text}).license == NOASSERTION
 
 
 def test_two_members_of_a_family_are_not_settled(install):

@@ -155,8 +155,11 @@ def _concluded(
 
 
 def _member(family: tuple[str, ...], files: list[tuple[InstalledFile, LicenseFile]]) -> str:
-    """The one member of a family that the licence files hold unaltered; empty if there is none, or more than one."""
-    found = {one.id for _, file in files for one in file.licenses if not one.altered and one.id in family}
+    """The one member of a family that the licence files are; empty if there is none, or more than one.
+
+    A file with altered terms, or with conditions around them, is no member.
+    """
+    found = {leaf for _, file in files for leaf in parse(file.license).leaves()} & set(family)
     return found.pop() if len(found) == 1 else ""
 
 
