@@ -655,3 +655,22 @@ def test_every_use_is_told_in_one_line_before_training(tmp_path, reviews_csv, ca
     (line,) = [one for one in caplog.messages if "publish-on-hub" in one]
     assert "ok: internal-research-noncommercial" in line
     assert "\n" not in line
+
+
+@pytest.mark.full
+def test_the_embedded_encoder_trained_on_jrte_stays_inside_for_research(tmp_path, shared, monkeypatch):
+    """The corpus itself, from its own file, with the card's licence facts."""
+    from jptextclf.corpora import fetch
+
+    monkeypatch.setenv("JPTEXTCLF_HOME", str(tmp_path / "store"))
+    fetch("jrte-pn", source=shared / "data" / "jrte" / "pn.tsv", accept_license=True)
+    run = train(
+        "jrte-pn", out=tmp_path / "run", epochs=1, max_length=32, device="cpu",
+        personal_information="none-confirmed",
+    )  # fmt: skip
+    use = "redistribute-weights-commercial"
+    error = refusal(run, tmp_path / "out", "JPT-L001", use=use, output_license="MIT")
+    assert (error.exit_status, "jrte-pn" in error.message) == (5, True)
+    done = run.export(tmp_path / "out", use="internal-research-noncommercial")
+    assert check(done.path) == []
+    assert "non-commercial" in matter(done.path)["tags"]

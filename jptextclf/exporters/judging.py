@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jptextclf.licensing import Component
+    from jptextclf.licensing.assessment import Reason
 
 Policy = CompanyPolicy | str | os.PathLike[str]
 _SHOWN = 5
@@ -127,8 +128,14 @@ def refusal(assessment: Assessment, name: str) -> dict[str, str]:
 def reason_lines(assessment: Assessment) -> list[str]:
     """Every reason that stands for the verdict, as a sentence with its component, licence and clause."""
     worst = [one for one in assessment.reasons if one.verdict == assessment.verdict and not one.waiver]
-    named = [one.text if one.component in one.text else f"{one.component}: {one.text}" for one in worst]
-    return [said + (f" [{one.ground}]" if one.ground else "") for said, one in zip(named, worst, strict=True)]
+    return [reason_line(one) for one in worst]
+
+
+def reason_line(reason: Reason) -> str:
+    """A reason as a sentence that names its component, with the clause or the step of the policy behind it."""
+    said = reason.text.strip()
+    named = said if reason.component in said else f"{reason.component}: {said}"
+    return f"{named} [{reason.ground}]" if reason.ground else named
 
 
 def _remedies(assessment: Assessment) -> str:

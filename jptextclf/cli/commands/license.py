@@ -11,7 +11,7 @@ import click
 from jptextclf.cli._command import Command, Group, option
 from jptextclf.cli._console import Talk, print_json, say
 from jptextclf.cli._options import json_option, license_options
-from jptextclf.messages import language, text
+from jptextclf.messages import language, listing, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,13 +157,19 @@ def _words(words: Sequence[str]) -> str:
 
 def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> None:
     """Verdict on top, then reasons, duties, open questions, signed entries and what would help."""
+    from jptextclf.exporters.judging import reason_line
+    from jptextclf.licensing import Verdict
+
     click.echo(text("license_cli.verdict", name=name, use=assessment.use, verdict=assessment.verdict))
     if assessment.output_license:
         click.echo(text("license_cli.output_license", license=assessment.output_license))
     click.echo(text("license.notice"))
     reasons = [
-        f"[{one.verdict}] {_reason(one.component, one.text, one.ground)}" for one in assessment.reasons
+        f"[{one.verdict}] {reason_line(one)}" for one in assessment.reasons if one.verdict > Verdict.OK
     ]
+    unasked = dict.fromkeys(one.component for one in assessment.reasons if one.verdict == Verdict.OK)
+    if unasked:
+        reasons.append(f"[{Verdict.OK}] " + text("license_cli.nothing_asked", names=listing(unasked, 20)))
     duties = [
         f"[{text('license_cli.state_' + one.state.replace('-', '_'))}] {_duty(one)}"
         for one in assessment.obligations
@@ -178,11 +184,6 @@ def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> Non
     _section("signed", signed)
     _section("remedies", [one.text for one in assessment.remedies])
     _section("problems", map(str, problems))
-
-
-def _reason(component: str, said: str, ground: str) -> str:
-    named = said if component in said else f"{component}: {said}"
-    return f"{named} [{ground}]" if ground else named
 
 
 def _duty(one: Obligation) -> str:
