@@ -149,6 +149,17 @@ def test_a_whole_text_in_the_license_field(install):
     assert install(f"License: {text.strip()}").license == "BSD-3-Clause"
 
 
+def test_what_is_bundled_beside_is_noted_not_declared(install):
+    text = license_text("BSD-3-Clause")
+    bundled = f"----\nThis binary distribution of Sample also bundles the following software:\n{license_text('GPL-3.0-only')}"
+    component = install(
+        f"License: {text}\n{bundled}".replace("\n", "\n        "), files={LICENSE: text + bundled}
+    )
+    assert component.license == "BSD-3-Clause"
+    assert "GPL-3.0-only" in component.note
+    assert component.metadata_body_conflict is None
+
+
 def sbom(name, license_id):
     part = {
         "name": name,

@@ -19,7 +19,7 @@ from jptextclf.licensing.expressions import parse
 from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.installed import InstalledFile, InstalledPackage, canonical, find_package
 from jptextclf.licensing.license_files import LicenseFile, identify
-from jptextclf.licensing.license_texts import texts_for
+from jptextclf.licensing.license_texts import find, texts_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +30,9 @@ _OWN_CODE = "Apache-2.0"
 TRAINING_PACKAGES = (OWN_PACKAGE, "torch", "transformers", "tokenizers", "safetensors", "numpy")
 _TABLE = Path(__file__).with_suffix(".toml")
 _SURPLUS = re.compile(r"\b(?:the|licen[cs]ed?|under|version|software|v(?=[0-9]))\b|(?<=\s)v(?=[0-9])")
+_BUNDLES = re.compile(
+    r"^.*\bbinary distribution of \S+ (?:can )?also bundles?\b", re.IGNORECASE | re.MULTILINE
+)
 _FREE_TEXT = 200
 """Characters from which a License field is a whole licence text."""
 
@@ -111,7 +114,8 @@ def _component(package: InstalledPackage, *, own_code_only: bool = False) -> Com
     stated = [*_card_statements(package), *_metadata_statements(package)]
     license_id, settled_by = _concluded(package, stated, files)
     contrary = _contrary(license_id, stated, files)
-    others = [] if contrary else _others(license_id, [found.license for _, found in files])
+    held = [one.id for _, found in files for one in found.licenses if not one.altered]
+    others = [] if contrary else _others(license_id, held)
     if own_code_only and canonical(package.name) == OWN_PACKAGE:
         license_id = _OWN_CODE
     evidence = [one.evidence for one in stated] + [_file_evidence(package, *pair) for pair in files]
@@ -159,7 +163,7 @@ def _member(family: tuple[str, ...], files: list[tuple[InstalledFile, LicenseFil
 
     A file with altered terms, or with conditions around them, is no member.
     """
-    found = {leaf for _, file in files for leaf in parse(file.license).leaves()} & set(family)
+    found = set(_leaves(file.license for _, file in files)) & set(family)
     return found.pop() if len(found) == 1 else ""
 
 
@@ -172,29 +176,37 @@ def _all_known(files: list[tuple[InstalledFile, LicenseFile]]) -> bool:
     return bool(files) and all(found.license != NOASSERTION for _, found in files)
 
 
-def _others(license_id: str, expressions: Iterable[str]) -> list[str]:
-    """The ids in these expressions that are not declared; members of one family count as the same."""
+def _others(license_id: str, ids: Iterable[str]) -> list[str]:
+    """Which of these ids are not declared; members of one family, and ids with one text, count as the same."""
     if license_id == NOASSERTION:
         return []
     declared = set(texts_for(license_id)) | set(parse(license_id).leaves())
     alike = declared.union(*(family for family in _table()["families"].values() if declared & set(family)))
-    known = alike | {text for one in alike for text in texts_for(one)}
-    leaves = [leaf for one in sorted(set(expressions) - {NOASSERTION}) for leaf in parse(one).leaves()]
-    return [leaf for leaf in dict.fromkeys(leaves) if leaf not in known and not known & set(texts_for(leaf))]
+    known = {_text_id(one) for one in alike}
+    return sorted(one for one in set(ids) if _text_id(one) not in known)
+
+
+def _text_id(license_id: str) -> str:
+    entry = find(license_id)
+    return entry.id if entry else license_id
 
 
 def _contrary(
     license_id: str, stated: list[_Statement], files: list[tuple[InstalledFile, LicenseFile]]
 ) -> list[str]:
     """The ids that contradict what is declared: of classifiers, or of licence files that hold nothing declared."""
-    if others := _others(license_id, [one.license for one in stated]):
+    if others := _others(license_id, _leaves(one.license for one in stated)):
         return others
     if not _all_known(files):
         return []
-    expressions = [found.license for _, found in files]
-    held = dict.fromkeys(leaf for one in expressions for leaf in parse(one).leaves())
-    others = _others(license_id, expressions)
+    held = _leaves(found.license for _, found in files)
+    others = _others(license_id, held)
     return others if len(others) == len(held) else []
+
+
+def _leaves(expressions: Iterable[str]) -> list[str]:
+    known = (one for one in expressions if one != NOASSERTION)
+    return list(dict.fromkeys(leaf for one in known for leaf in parse(one).leaves()))
 
 
 def _metadata_statements(package: InstalledPackage) -> list[_Statement]:
@@ -226,7 +238,7 @@ def _free_text(package: InstalledPackage, value: str) -> _Statement | None:
     """The License field: an expression, a spelling, a family, or a whole text; None where its words say nothing."""
     evidence = _metadata_evidence(package, "License", value.splitlines()[0])
     if len(value) > _FREE_TEXT:
-        license_id = identify(value).license
+        license_id = identify(_own_part(value)).license
         return _Statement(license_id, evidence, is_whole=True) if license_id != NOASSERTION else None
     table, words = _table(), _plain(value)
     license_id = to_spdx(value)
@@ -237,6 +249,11 @@ def _free_text(package: InstalledPackage, value: str) -> _Statement | None:
         # Free text that names no licence, as in "see LICENSE", does not speak against a classifier.
         return None
     return _Statement(license_id, evidence, tuple(family), is_whole=license_id != NOASSERTION)
+
+
+def _own_part(text: str) -> str:
+    """A licence text up to where it begins to speak of what else is bundled, as binary distributions do."""
+    return _BUNDLES.split(text, maxsplit=1)[0]
 
 
 def _plain(value: str) -> str:
