@@ -129,7 +129,7 @@ def _findings(assessment: Assessment, parts: tuple[Part, ...]) -> list[Cell]:
         ("without_evidence", without),
     ]
     cells = [
-        line(say(f"found_{key}", n=len(those), names=messages.listing(map(_called, those), 3)))
+        line(say(f"found_{key}", n=len(those), names=messages.listing(dict.fromkeys(map(_called, those)), 3)))
         for key, those in found
         if those
     ]
