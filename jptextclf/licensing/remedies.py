@@ -15,7 +15,7 @@ from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.rules import written_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Record = Mapping[str, Any]
     Judge = Callable[[list[Record], str], Verdict]
@@ -59,19 +59,24 @@ _Change = tuple[str, str, str]
 
 
 def _of_facts(records: list[Record], output: list[Record]) -> Iterator[tuple[_Change, list[Record]]]:
-    """What only has to be found out and written down."""
-    for place, record in enumerate(records):
-        name = record.get("name") or record["role"]
-        if record.get("personal_information") != "none-confirmed" and record.get("origin") in {
-            "own",
-            "customer",
-        }:
-            yield (
-                ("confirm-no-personal-information", name, ""),
-                _with(records, place, output, personal_information="none-confirmed"),
-            )
-        if "revision" in record and record["revision"] is None:
-            yield ("pin-revision", name, ""), _with(records, place, output, revision="pinned")
+    """What only has to be found out and written down, for all components that it is missing from at once."""
+    unconfirmed = {
+        place
+        for place, record in enumerate(records)
+        if record.get("origin") in {"own", "customer"}
+        and record.get("personal_information") != "none-confirmed"
+    }
+    unpinned = {place for place, record in enumerate(records) if record.get("revision", "") is None}
+    confirmed = _with(records, unconfirmed, personal_information="none-confirmed")
+    if unconfirmed:
+        names = _names(records, unconfirmed)
+        yield ("confirm-no-personal-information", names, ""), [*confirmed, *output]
+    if unpinned:
+        names = _names(records, unpinned)
+        yield ("pin-revision", names, ""), [*_with(records, unpinned, revision="pinned"), *output]
+    if unconfirmed and unpinned:
+        names = _names(records, unconfirmed | unpinned)
+        yield ("complete-record", names, ""), [*_with(confirmed, unpinned, revision="pinned"), *output]
 
 
 def _of_output(records: list[Record]) -> Iterator[tuple[_Change, list[Record]]]:
@@ -91,9 +96,15 @@ def _of_components(
     assessment: Assessment, records: list[Record], output: list[Record]
 ) -> Iterator[tuple[_Change, list[Record]]]:
     """A component at fault left out or exchanged for one that nothing speaks against."""
+    worst = {
+        one.component for one in assessment.reasons if one.verdict == assessment.verdict and not one.waiver
+    }
+    # With several at fault no single one helps; what cannot be joined is said of all that are in it.
+    if len(worst) > 1:
+        return
     for place, record in enumerate(records):
         name = record.get("name") or record["role"]
-        if assessment.verdict_of(name) < Verdict.NEEDS_REVIEW:
+        if not any(name in one for one in worst):
             continue
         if record.get("license", NOASSERTION) == NOASSERTION:
             yield ("find-evidence", name, ""), _without(records, place, output)
@@ -117,8 +128,7 @@ def _all_replaced(
     verdict = judge([*rest, *output], assessment.use) if judged else Verdict.OK
     if not faulty or verdict >= assessment.verdict:
         return []
-    names = [records[place].get("name") or records[place]["role"] for place in faulty]
-    return [(("replace-all", ", ".join(names), ""), verdict)]
+    return [(("replace-all", _names(records, faulty), ""), verdict)]
 
 
 def _other_use(assessment: Assessment, records: list[Record], judge: Judge) -> list[tuple[_Change, Verdict]]:
@@ -131,9 +141,15 @@ def _other_use(assessment: Assessment, records: list[Record], judge: Judge) -> l
     return []
 
 
-def _with(records: list[Record], place: int, output: list[Record], **changes: object) -> list[Record]:
-    changed = [{**one, **changes} if number == place else one for number, one in enumerate(records)]
-    return [*changed, *output]
+def _names(records: list[Record], places: Iterable[int]) -> str:
+    """What these components are called, once each."""
+    return ", ".join(
+        dict.fromkeys(records[one].get("name") or records[one]["role"] for one in sorted(places))
+    )
+
+
+def _with(records: list[Record], places: set[int], **changes: object) -> list[Record]:
+    return [{**one, **changes} if number in places else one for number, one in enumerate(records)]
 
 
 def _without(records: list[Record], place: int, output: list[Record]) -> list[Record]:
