@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.licensing.assessment import Assessment, Remedy, Verdict
+from jptextclf.licensing.company import MISSING_EVIDENCE
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.conditions import facts_of
 from jptextclf.licensing.expressions import parse
@@ -46,13 +47,21 @@ def remedies_for(
             found.append((remedy, verdict))
     if not found:
         found = _all_replaced(assessment, records, output, judge)
-    if assessment.verdict is Verdict.NEEDS_REVIEW:
+    if assessment.verdict is Verdict.NEEDS_REVIEW and _can_be_signed(assessment):
         found.append((("sign-decision", "", ""), Verdict.OK_WITH_OBLIGATIONS))
     found += _other_use(assessment, [*records, *output], judge)
     return tuple(
         Remedy(change, verdict, component, value)
         for (change, component, value), verdict in dict(found).items()
     )
+
+
+def _can_be_signed(assessment: Assessment) -> bool:
+    """Whether everything that needs a review may be settled by a signature; missing evidence may not."""
+    open_rules = {
+        one.rule for one in assessment.reasons if one.verdict is Verdict.NEEDS_REVIEW and not one.waiver
+    }
+    return not open_rules & MISSING_EVIDENCE
 
 
 _Change = tuple[str, str, str]
