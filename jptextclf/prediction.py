@@ -22,7 +22,7 @@ from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import listing
 from jptextclf.model import Classifier, compute_logits, max_positions
-from jptextclf.onnx_model import load_onnx_classifier
+from jptextclf.onnx_model import OnnxClassifier, load_onnx_classifier
 from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 OnTooLong = Literal["truncate", "error"]
 _TEXTS_AT_ONCE = 4096
 """Texts tokenised together: enough to fill length-sorted batches, few enough for constant memory."""
+_TOKENS = 4096
+"""Padded pieces in one batch."""
 _TOKENS_OF_ONNX = 256
 """Padded pieces in one batch for a graph on a CPU: what is in between stays in its cache. Measured with a BERT-base
 shape in int8, 1024 pieces need 1.6 times the time."""
@@ -104,7 +106,7 @@ class Predictor:
 
     :param thresholds: probability from which a label is given, for a multi-label task.  *Shape:* ``(n_labels,)``
     :param max_length: pieces per text, special tokens included
-    :param max_tokens: padded pieces in one batch at most
+    :param max_tokens: padded pieces in one batch at most; None: what suits the classifier
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class Predictor:
         *,
         thresholds: NDArray[np.float32] | None = None,
         max_length: int,
-        max_tokens: int = 4096,
+        max_tokens: int | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.classifier = classifier if device is None else classifier.to(device)
@@ -123,7 +125,8 @@ class Predictor:
         self.schema = schema
         self.thresholds = np.full(schema.n_labels, 0.5, np.float32) if thresholds is None else thresholds
         self.max_length = max_length
-        self.max_tokens = max_tokens
+        suiting = _TOKENS_OF_ONNX if isinstance(classifier, OnnxClassifier) else _TOKENS
+        self.max_tokens = suiting if max_tokens is None else max_tokens
 
     @classmethod
     def of(cls, bundle: Bundle, device: str = "auto") -> Predictor:
@@ -177,7 +180,6 @@ class Predictor:
             described.schema,
             thresholds=described.thresholds,
             max_length=max_length or described.max_length,
-            max_tokens=_TOKENS_OF_ONNX,
         )
 
     def predict(

@@ -17,7 +17,7 @@ from jptextclf.adapters import open_adapter
 from jptextclf.encoders import resolve_encoder
 from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.exporters import onnx as exporter
-from jptextclf.exporters.onnx import OnnxReport, write_onnx
+from jptextclf.exporters.onnx import OnnxReport, write_graphs, write_onnx
 from jptextclf.labels import LabelSchema
 from jptextclf.model import build_classifier, compute_logits
 from jptextclf.onnx_model import ONNX_FILES, load_onnx_classifier
@@ -37,11 +37,6 @@ def _missing():
 needs_onnx = pytest.mark.skipif(bool(_missing()), reason="needs pip install 'jptextclf[onnx]'")
 
 
-def _write(run, directory, precision):
-    classifier, adapter, _ = run.bundle.load_model("cpu")
-    return write_onnx(classifier, adapter, directory, precision=precision, max_length=64)
-
-
 @pytest.fixture(scope="session")
 def exported(trained, tmp_path_factory):
     """The trained run as an ONNX export without its documents, and the reports of both graphs."""
@@ -50,7 +45,9 @@ def exported(trained, tmp_path_factory):
     for path in trained.path.iterdir():
         if path.suffix == ".json" and path.name != "MANIFEST.json":
             shutil.copyfile(path, place / path.name)
-    return place, {precision: _write(trained, place, precision) for precision in ONNX_FILES}
+    classifier, adapter, _ = trained.bundle.load_model("cpu")
+    reports = write_graphs(classifier, adapter, place, max_length=64)
+    return place, {report.precision: report for report in reports}
 
 
 @pytest.fixture
@@ -129,7 +126,8 @@ def test_the_same_run_gives_the_same_bytes(trained, exported, tmp_path):
     import onnx
 
     place, reports = exported
-    assert _write(trained, tmp_path, "float32") == reports["float32"]
+    classifier, adapter, _ = trained.bundle.load_model("cpu")
+    assert write_onnx(classifier, adapter, tmp_path, max_length=64) == reports["float32"]
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_bytes() == (place / "model.onnx").read_bytes()
     again = exporter._quantised(onnx.load(tmp_path / "model.onnx"))
@@ -246,11 +244,14 @@ def test_what_cannot_be_read_is_said(export_copy):
 
 
 @needs_onnx
-def test_a_graph_that_computes_something_else_is_not_written(classifier_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(exporter, "TOLERANCE", -1.0)
+def test_a_graph_that_computes_something_else_is_not_written(classifier_of, exported, tmp_path, monkeypatch):
+    import onnx
+
+    graph = onnx.load(exported[0] / "model.onnx")
+    monkeypatch.setattr(exporter, "_graph_of", lambda network, max_length: graph)
     classifier, adapter = classifier_of(LabelSchema(("a", "b"), "binary"))
     with pytest.raises(WorkError) as caught:
-        write_onnx(classifier, adapter, tmp_path, max_length=32, sample_texts=[])
+        write_onnx(classifier, adapter, tmp_path, precision="int8", max_length=32, sample_texts=[])
     assert caught.value.code == "JPT-W040"
     assert not list(tmp_path.iterdir())
 
@@ -304,8 +305,7 @@ def test_int8_agrees_with_float32_on_real_reviews(shared, tmp_path):
     run = train(source, columns=COLUMNS, out=tmp_path / "run")
     classifier, adapter, _ = run.bundle.load_model("cpu")
     length = run.bundle.max_length
-    exact = write_onnx(classifier, adapter, tmp_path, max_length=length, sample_texts=dev)
-    report = write_onnx(classifier, adapter, tmp_path, precision="int8", max_length=length, sample_texts=dev)
+    exact, report = write_graphs(classifier, adapter, tmp_path, max_length=length, sample_texts=dev)
     print(json.dumps(report.to_json()))
     assert exact.n_changed == 0
     assert report.n_texts == len(dev)

@@ -106,37 +106,98 @@ def write_onnx(
     sample_texts: Sequence[str] | None = None,
     thresholds: Sequence[float] | None = None,
 ) -> OnnxReport:
-    """Write ``model.onnx`` or ``model.int8.onnx`` into a directory, after comparing it with the classifier.
+    """:func:`write_graphs` for one precision."""
+    (report,) = write_graphs(
+        classifier, adapter, directory, precisions=(precision,), max_length=max_length, sample_texts=sample_texts,
+        thresholds=thresholds,
+    )  # fmt: skip
+    return report
+
+
+def write_graphs(
+    classifier: Classifier,
+    adapter: TokenizerAdapter,
+    directory: Path,
+    *,
+    precisions: Sequence[OnnxPrecision] = ("float32", "int8"),
+    max_length: int,
+    sample_texts: Sequence[str] | None = None,
+    thresholds: Sequence[float] | None = None,
+) -> tuple[OnnxReport, ...]:
+    """Write ``model.onnx``, ``model.int8.onnx`` or both into a directory, after comparing them with the classifier.
 
     :param max_length: pieces per text, special tokens included
     :param sample_texts: whose labels are compared; None takes the reviews that come with this package
     :param thresholds: of a multi-label task, one for each label; None is 0.5
+    :returns: one report a precision
     :raises SetupError: a package of the extra is not installed (``JPT-E001``), or PyTorch cannot express this
         encoder as a graph (``JPT-E083``)
     :raises WorkError: the float32 graph computes something else than the classifier (``JPT-W040``)
     """
     _require_packages()
-    original = Classifier(_plain_network(classifier))
-    graph = _graph_of(original.network, max_length)
-    path = directory / ONNX_FILES[precision]
-    exact = _opened(graph, original, path)
-    shapes = _shapes(max_length)
-    difference = max(_difference(original, exact, shape) for shape in shapes)
-    if not difference <= TOLERANCE:
-        raise WorkError("W040", difference=f"{difference:.1e}", tolerance=TOLERANCE, shapes=listing(shapes))
-    converted = exact
-    if precision == "int8":
-        graph = _quantised(graph)
-        converted = _opened(graph, original, path)
-        difference = max(_difference(original, converted, shape) for shape in shapes)
-    texts = list(_own_texts() if sample_texts is None else sample_texts)
-    changed = _changed(original, converted, adapter, texts, max_length, thresholds)
-    path.write_bytes(_bytes(graph))
-    return OnnxReport(
-        precision=precision, file=path.name, size=path.stat().st_size, opset=_opset(graph),
-        inputs=converted.network.inputs, shapes=shapes, max_difference=difference, n_texts=len(texts),
-        n_changed=changed,
+    comparison = _Comparison(
+        Classifier(_plain_network(classifier)), adapter,
+        list(_own_texts() if sample_texts is None else sample_texts), max_length, thresholds,
     )  # fmt: skip
+    graph = _graph_of(comparison.original.network, max_length)
+    comparison.require_equal(graph)
+    reports = []
+    for precision in precisions:
+        chosen = _quantised(graph) if precision == "int8" else graph
+        report = comparison.report(chosen, precision)
+        (directory / report.file).write_bytes(_bytes(chosen))
+        reports.append(report)
+    return tuple(reports)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A classifier in float32, and on what graphs are compared with it."""
+
+    original: Classifier
+    adapter: TokenizerAdapter
+    texts: Sequence[str]
+    max_length: int
+    thresholds: Sequence[float] | None
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Texts and pieces of the longest, of each batch."""
+        shapes = ((n_texts, min(longest, self.max_length)) for n_texts, longest in _COMPARED)
+        return tuple(dict.fromkeys(shape for shape in shapes if shape != _TRACED))
+
+    def require_equal(self, graph: Any) -> None:
+        """:raises WorkError: logits differ by more than rounding (``JPT-W040``)"""
+        difference = self._difference(self._opened(graph))
+        # Not a number is a difference as well.
+        if not difference <= TOLERANCE:
+            shapes = listing(self.shapes)
+            raise WorkError("W040", difference=f"{difference:.1e}", tolerance=TOLERANCE, shapes=shapes)
+
+    def report(self, graph: Any, precision: OnnxPrecision) -> OnnxReport:
+        converted = self._opened(graph)
+        return OnnxReport(
+            precision=precision, file=ONNX_FILES[precision], size=len(_bytes(graph)), opset=_opset(graph),
+            inputs=converted.network.inputs, shapes=self.shapes, max_difference=self._difference(converted),
+            n_texts=len(self.texts), n_changed=self._changed(converted),
+        )  # fmt: skip
+
+    def _opened(self, graph: Any) -> OnnxClassifier:
+        network = OnnxNetwork(Path(ONNX_FILES["float32"]), self.original.network.config, graph=_bytes(graph))
+        return OnnxClassifier(network).eval()
+
+    def _difference(self, converted: Classifier) -> float:
+        return max(_difference(self.original, converted, shape) for shape in self.shapes)
+
+    def _changed(self, converted: Classifier) -> int:
+        """How many texts get other labels."""
+        encodings = self.adapter.encode(self.texts, max_length=self.max_length)
+        config = self.original.network.config
+        expected, found = (
+            _labels(compute_logits(one, encodings, max_tokens=_MAX_TOKENS), config, self.thresholds)
+            for one in (self.original, converted)
+        )
+        return int((expected != found).any(axis=1).sum())
 
 
 class _LogitsOnly(nn.Module):
@@ -238,10 +299,6 @@ def _quantised(graph: Any) -> Any:
     return quantised
 
 
-def _opened(graph: Any, original: Classifier, path: Path) -> OnnxClassifier:
-    return OnnxClassifier(OnnxNetwork(path, original.network.config, graph=_bytes(graph))).eval()
-
-
 def _bytes(graph: Any) -> bytes:
     written: bytes = graph.SerializeToString(deterministic=True)
     return written
@@ -249,11 +306,6 @@ def _bytes(graph: Any) -> bytes:
 
 def _opset(graph: Any) -> int:
     return next(int(one.version) for one in graph.opset_import if not one.domain)
-
-
-def _shapes(max_length: int) -> tuple[tuple[int, int], ...]:
-    shapes = [(n_texts, min(longest, max_length)) for n_texts, longest in _COMPARED]
-    return tuple(dict.fromkeys(shape for shape in shapes if shape != _TRACED))
 
 
 def _difference(original: Classifier, converted: Classifier, shape: tuple[int, int]) -> float:
@@ -278,23 +330,6 @@ def _own_texts() -> list[str]:
     corpus = local_corpus(_CORPUS)
     lines = [line for path in corpus.files.values() for line in path.read_text(encoding="utf-8").splitlines()]
     return [str(json.loads(line)[corpus.text_column]) for line in lines if line.strip()]
-
-
-def _changed(
-    original: Classifier,
-    converted: Classifier,
-    adapter: TokenizerAdapter,
-    texts: Sequence[str],
-    max_length: int,
-    thresholds: Sequence[float] | None,
-) -> int:
-    """How many texts get other labels."""
-    encodings = adapter.encode(texts, max_length=max_length)
-    expected, found = (
-        _labels(compute_logits(one, encodings, max_tokens=_MAX_TOKENS), original.network.config, thresholds)
-        for one in (original, converted)
-    )
-    return int((expected != found).any(axis=1).sum())
 
 
 def _labels(

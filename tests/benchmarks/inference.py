@@ -76,7 +76,7 @@ def ways(directory: Path) -> dict[str, Callable[[list[str]], Any]]:
     from transformers import pipeline
 
     from jptextclf.adapters import open_adapter
-    from jptextclf.exporters.onnx import write_onnx
+    from jptextclf.exporters.onnx import write_graphs
     from jptextclf.labels import LabelSchema
     from jptextclf.model import load_classifier
     from jptextclf.prediction import Predictor
@@ -88,13 +88,10 @@ def ways(directory: Path) -> dict[str, Callable[[list[str]], Any]]:
         PIPELINE: lambda texts: stock(texts, truncation=True, max_length=MAX_LENGTH),
         "PyTorch float32": Predictor(classifier, adapter, schema, max_length=MAX_LENGTH).predict,
     }
-    for precision in ("float32", "int8"):
-        report = write_onnx(
-            classifier, adapter, directory, precision=precision, max_length=MAX_LENGTH, sample_texts=()
-        )
+    for report in write_graphs(classifier, adapter, directory, max_length=MAX_LENGTH, sample_texts=()):
         print(f"{report.file}: {report.size / 1e6:.0f} MB, largest difference {report.max_difference:.1e}")
-        predictor = Predictor.of_onnx(directory, precision=precision, max_length=MAX_LENGTH)
-        found[f"ONNX {precision}"] = predictor.predict
+        predictor = Predictor.of_onnx(directory, precision=report.precision, max_length=MAX_LENGTH)
+        found[f"ONNX {report.precision}"] = predictor.predict
     return found
 
 
