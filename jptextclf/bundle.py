@@ -33,11 +33,11 @@ from jptextclf.adapters import TokenizerAdapter, open_adapter
 from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
 from jptextclf.cards import find_encoder_card
 from jptextclf.devices import choose_device
-from jptextclf.errors import JptextclfError, SetupError, WorkError
+from jptextclf.errors import ConfigError, JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component
 from jptextclf.model import Classifier, load_classifier
-from jptextclf.onnx_model import ONNX_FILES, OnnxPrecision, load_onnx_classifier
+from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxPrecision, load_onnx_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,9 +151,12 @@ def write_bundle(
 ) -> None:
     """Write the run directory, whole or not at all.
 
-    :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``)
+    :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``), or the classifier is a graph,
+        which has no weights to write (``JPT-U153``)
     :raises WorkError: it cannot be written (``JPT-W011``)
     """
+    if isinstance(classifier, OnnxClassifier):
+        raise ConfigError("U153", path=bundle.path, format="huggingface")
     with new_directory(bundle.path, overwrite=overwrite) as staging:
         _write_network(classifier, staging)
         adapter.save_pretrained(staging, max_length=bundle.max_length)

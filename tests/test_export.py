@@ -510,6 +510,39 @@ def test_only_exports_are_ever_replaced(made_of, tmp_path):
     assert export(run, out, use="saas-api-commercial", overwrite=True).use == "saas-api-commercial"
 
 
+def test_an_export_never_lands_inside_its_run(made_of):
+    run = made_of(base("MIT"))
+    with pytest.raises(ConfigError, match="JPT-U159"):
+        export(run, run / "out", use="internal-commercial")
+    open_bundle(run)
+
+
+def test_an_export_that_is_read_and_saved_is_a_working_copy_again(made_of, tmp_path):
+    from jptextclf import TextClassifier
+
+    done = export(made_of(base("MIT")), tmp_path / "out", use="internal-commercial")
+    TextClassifier.load(done.path, device="cpu").save(tmp_path / "again")
+    card = (tmp_path / "again" / "README.md").read_text(encoding="utf-8")
+    assert "license: other" in card
+    assert "not reviewed, not for distribution" in card
+    assert "未審査・配布不可" in card
+    assert not (tmp_path / "again" / "LICENSE").exists()
+    assert "export" not in load(tmp_path / "again").bundle.record
+    assert (
+        export(tmp_path / "again", tmp_path / "out-2", use="internal-commercial").use == "internal-commercial"
+    )
+
+
+def test_an_encoder_of_a_known_name_has_to_bring_its_vocabulary(made_of, tmp_path):
+    """Another encoder's name in a record that was sealed anew, beside a vocabulary that is not its own."""
+    known = replace(base("Apache-2.0"), name="tohoku-nlp/bert-base-japanese-v3")
+    run = made_of(known)
+    (run / "vocab.txt").write_text("[PAD]\n[UNK]\n", encoding="utf-8")
+    seal(run, json.loads((run / "jptextclf.json").read_text(encoding="utf-8")))
+    with pytest.raises(SetupError, match=r"JPT-E067.*tohoku-nlp"):
+        export(run, tmp_path / "out", use="internal-commercial")
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -104,13 +104,15 @@ def export(
     """
     if format not in get_args(Format):
         raise ConfigError("U155", found=format, known=messages.listing(get_args(Format)))
-    subject = Subject.of_bundle(open_bundle(Path(run)))
+    source, target = Path(run).expanduser(), Path(out).expanduser()
+    if source.resolve() in target.resolve().parents:
+        raise ConfigError("U159", run=source, out=target)
+    subject = Subject.of_bundle(open_bundle(source))
     judged = judge(subject.components, use_of(use, policy), output_license=output_license, policy=policy)
     require_cleared(judged, subject.name)
     _require_output_license(judged)
     texts = texts_of(judged, subject.texts, license_files or {})
     cleared = Cleared(KEY, subject=subject, judged=judged, format=format, texts=texts)
-    target = Path(out).expanduser()
     with new_directory(target, overwrite=overwrite, holds=ASSESSMENT) as staging:
         _write_model(cleared, staging)
         _write_documents(cleared, staging, name or target.resolve().name)
