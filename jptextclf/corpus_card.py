@@ -354,6 +354,12 @@ def _rules(card: CorpusCard) -> Iterator[tuple[str, object, bool, str]]:
         card.license.commercial in get_args(Commercial),
         "a_commercial",
     )
+    yield (
+        "license.evidence",
+        list(card.license.evidence),
+        bool(card.license.evidence) or not card.license.expression,
+        "evidence_for_license",
+    )
     for number, evidence in enumerate(card.license.evidence):
         key = f"license.evidence[{number}]"
         yield f"{key}.url", evidence.url, _is_url_or_empty(evidence.url), "a_url"

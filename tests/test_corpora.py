@@ -130,6 +130,14 @@ def test_every_licence_statement_has_evidence():
         assert card.license.evidence, card.name
 
 
+def test_a_licence_without_evidence_does_not_load(tmp_path):
+    path = write_card(tmp_path, "bare")
+    parts = re.split(r"(?m)^(?=\[)", path.read_text(encoding="utf-8"))
+    bare = "".join(one for one in parts if not one.startswith("[[license.evidence]]"))
+    path.write_text(bare, encoding="utf-8")
+    assert "license.evidence is []" in problems_of(path)
+
+
 def test_an_unknown_corpus_names_the_closest():
     with pytest.raises(ConfigError) as caught:
         corpora.load_card("jrte-pm")

@@ -150,7 +150,7 @@ def test_an_adaptation_may_keep_the_licence_of_its_base():
 
 def grid():
     """Cases that together reach the whole policy."""
-    licenses = ["NOASSERTION", "LicenseRef-Nobody-Knows", "other", "LicenseRef-Own", "LicenseRef-Gemma", *sorted(
+    licenses = ["NOASSERTION", "LicenseRef-Nobody-Knows", "other", "LicenseRef-Own", "LicenseRef-Gemma-Terms", *sorted(
         {"Apache-2.0", "MIT", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-ND-4.0", "GPL-3.0-only",
          "AGPL-3.0-only", "LGPL-3.0-only", "MPL-2.0", "LicenseRef-CreativeML-OpenRAIL-M", "LicenseRef-Amazon-Reviews-NC"}
     )]  # fmt: skip
@@ -322,7 +322,7 @@ def test_remedies_improve_the_verdict_as_they_say(components, use, output):
 
 
 def test_verdicts_are_ordered_strings():
-    assert sorted([*Verdict][::-1]) == [*Verdict]
+    assert sorted(reversed(Verdict)) == [*Verdict]
     assert Verdict.OK < "needs-review" <= Verdict.NEEDS_REVIEW < Verdict.BLOCKED
     assert Verdict.BLOCKED > Verdict.OK_WITH_OBLIGATIONS
     assert Verdict.BLOCKED == "blocked"

@@ -27,7 +27,8 @@ def license_of_export(cleared: Cleared) -> str:
     texts = [cleared.texts[name] for name in texts_for(license_id)]
     if len(texts) == 1:
         return texts[0]
-    return _RULE.join([f"SPDX-License-Identifier: {license_id}", *texts])
+    # Spelled in two parts: the line is for the exported file, not about this one.
+    return _RULE.join([f"SPDX-License-{'Identifier'}: {license_id}", *texts])
 
 
 def no_license(use: str) -> str:
