@@ -160,13 +160,16 @@ def write_bundle(
     with new_directory(bundle.path, overwrite=overwrite) as staging:
         _write_network(classifier, staging)
         adapter.save_pretrained(staging, max_length=bundle.max_length)
-        _write_json(
-            staging / _COMPONENTS,
-            {"schema_version": SCHEMA_VERSION, "components": [one.to_json() for one in bundle.components]},
-        )
+        write_components(bundle, staging)
         (staging / _README).write_text(model_card(bundle), encoding="utf-8")
         write_upstream(bundle, staging)
         seal(staging, {key: value for key, value in bundle.to_json().items() if key != "export"})
+
+
+def write_components(bundle: Bundle, directory: Path) -> None:
+    """The licence record, ``components.json``."""
+    components = [one.to_json() for one in bundle.components]
+    _write_json(directory / _COMPONENTS, {"schema_version": SCHEMA_VERSION, "components": components})
 
 
 def write_upstream(bundle: Bundle, directory: Path) -> None:

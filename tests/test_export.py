@@ -209,6 +209,23 @@ def test_an_export_is_judged_again_for_another_use(made_of, tmp_path):
     assert (again.path / "model.safetensors").read_bytes() == (first.path / "model.safetensors").read_bytes()
 
 
+def test_an_onnx_export_passes_the_same_gate_and_predicts_the_same(made_of, tmp_path):
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    run = made_of(base("CC-BY-SA-4.0"))
+    options = {"use": "redistribute-weights-commercial", "format": "onnx"}
+    refusal(run, tmp_path / "out", "JPT-L002", output_license="MIT", **options)
+    out = export(run, tmp_path / "out", **options).path
+    assert not (out / "model.safetensors").exists()
+    assert check(out) == []
+    expected = load(run, device="cpu").predict(TEXTS)
+    for precision, tolerance in (("float32", 1e-5), ("int8", 0.05)):
+        found = load(out, precision=precision).predict(TEXTS)
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=tolerance)
+    with pytest.raises(ConfigError, match="JPT-U153"):
+        export(out, tmp_path / "again", use="redistribute-weights-commercial")
+
+
 # ---- what is held back
 
 
@@ -443,7 +460,8 @@ PRIVATE = {
     "Cleared": None,
     "write_huggingface": {"exporters/huggingface.py", "exporters/gate.py"},
     "write_onnx_directory": {"exporters/onnx_directory.py", "exporters/gate.py"},
-    "write_onnx": {"exporters/onnx.py", "exporters/onnx_directory.py"},
+    "write_graphs": {"exporters/onnx.py", "exporters/onnx_directory.py"},
+    "write_onnx": {"exporters/onnx.py"},
     "license_of_export": {"exporters/notice.py", "exporters/gate.py"},
     "notice_of_export": {"exporters/notice.py", "exporters/gate.py"},
     "create_commit": {"exporters/hub.py"},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jptextclf import messages
 from jptextclf.atomic import new_directory
-from jptextclf.bundle import open_bundle, seal, write_upstream
+from jptextclf.bundle import open_bundle, seal, write_components, write_upstream
 from jptextclf.errors import ConfigError, LicenseError
 from jptextclf.exporters._cleared import KEY, Cleared
 from jptextclf.exporters.card import in_language, model_card
@@ -23,7 +23,6 @@ from jptextclf.exporters.judging import Judged, judge, require_cleared, use_of
 from jptextclf.exporters.layout import (
     ASSESSMENT,
     CARD,
-    COMPONENTS,
     CYCLONEDX,
     LICENSE,
     LICENSES,
@@ -41,7 +40,7 @@ from jptextclf.subjects import Subject
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from jptextclf.exporters.judging import Policy
     from jptextclf.licensing.assessment import Assessment
@@ -116,15 +115,19 @@ def export(
     with new_directory(target, overwrite=overwrite, holds=ASSESSMENT) as staging:
         _write_model(cleared, staging)
         _write_documents(cleared, staging, name or target.resolve().name)
-        problems = check(staging, judged.assessment)
-        if problems:
-            lines = "\n".join(f"  - {one}" for one in problems)
-            raise LicenseError(
-                "L005", verdict=str(judged.assessment.verdict), n=len(problems), problems=lines
-            )
-    return Export(
-        target, format, judged.assessment, judged.output_license, (*judged.notes, *_notes(judged, texts))
-    )
+        _require_met(staging, judged.assessment)
+    return Export(target, format, judged.assessment, judged.output_license, tuple(_notes(cleared)))
+
+
+def _require_met(staging: Path, assessment: Assessment) -> None:
+    """That the files which are about to be an export meet every duty that a file can meet.
+
+    :raises LicenseError: they do not (``JPT-L005``)
+    """
+    problems = check(staging, assessment)
+    if problems:
+        lines = "\n".join(f"  - {one}" for one in problems)
+        raise LicenseError("L005", verdict=str(assessment.verdict), n=len(problems), problems=lines)
 
 
 def _require_output_license(judged: Judged) -> None:
@@ -134,11 +137,13 @@ def _require_output_license(judged: Judged) -> None:
         raise ConfigError("U152", use=use.id)
 
 
-def _notes(judged: Judged, texts: Mapping[str, str]) -> list[str]:
-    license_id = judged.output_license
-    if license_id is None or not has_blanks(license_id) or "<" not in texts.get(license_id, ""):
-        return []
-    return [messages.text("export.blanks", license=license_id)]
+def _notes(cleared: Cleared) -> Iterator[str]:
+    """What a person should know: where the output licence is from, what is still blank, what a conversion lost."""
+    license_id = cleared.judged.output_license
+    yield from cleared.judged.notes
+    if license_id is not None and has_blanks(license_id) and "<" in cleared.texts.get(license_id, ""):
+        yield messages.text("export.blanks", license=license_id)
+    yield from (one.loss for one in cleared.conversions if one.loss)
 
 
 def _write_model(cleared: Cleared, staging: Path) -> None:
@@ -154,7 +159,7 @@ def _write_model(cleared: Cleared, staging: Path) -> None:
 def _write_documents(cleared: Cleared, staging: Path, name: str) -> None:
     """Everything that says what the model is, from what, and under which terms; the hashes last."""
     bundle, judged = cleared.bundle, cleared.judged
-    (staging / COMPONENTS).write_bytes((bundle.path / COMPONENTS).read_bytes())
+    write_components(bundle, staging)
     write_upstream(bundle, staging)
     (staging / LICENSES).mkdir()
     for license_id, text in cleared.texts.items():

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from jptextclf.errors import ConfigError
 from jptextclf.exporters._cleared import Cleared
 from jptextclf.exporters.huggingface import WEIGHTS, copy_files, model_files
-from jptextclf.exporters.onnx import write_onnx
-from jptextclf.onnx_model import ONNX_FILES
+from jptextclf.exporters.onnx import write_graphs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ def write_onnx_directory(cleared: Cleared, directory: Path) -> tuple[OnnxReport,
 
     :raises TypeError: somebody else than the gate calls
     :raises ConfigError: the run is an export in another format (``JPT-U153``)
-    :raises SetupError, WorkError: as :func:`jptextclf.exporters.onnx.write_onnx`
+    :raises SetupError, WorkError: as :func:`jptextclf.exporters.onnx.write_graphs`
     """
     Cleared.require(cleared)
     bundle, files = cleared.bundle, model_files(cleared)
@@ -32,10 +31,6 @@ def write_onnx_directory(cleared: Cleared, directory: Path) -> tuple[OnnxReport,
         raise ConfigError("U153", path=bundle.path, format="onnx")
     copy_files(bundle.path, directory, {name: sha256 for name, sha256 in files.items() if name != WEIGHTS})
     classifier, adapter, _ = bundle.load_model("cpu")
-    return tuple(
-        write_onnx(
-            classifier, adapter, directory, precision=precision, max_length=bundle.max_length,
-            thresholds=bundle.thresholds,
-        )
-        for precision in ONNX_FILES
-    )  # fmt: skip
+    return write_graphs(
+        classifier, adapter, directory, max_length=bundle.max_length, thresholds=bundle.thresholds
+    )
