@@ -256,6 +256,16 @@ def test_a_graph_that_computes_something_else_is_not_written(classifier_of, expo
     assert not list(tmp_path.iterdir())
 
 
+@needs_onnx
+def test_weights_that_do_not_fit_into_one_file_are_refused(classifier_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporter, "LARGEST", 50_000)
+    classifier, adapter = classifier_of(LabelSchema(("a", "b"), "binary"))
+    with pytest.raises(SetupError) as caught:
+        write_onnx(classifier, adapter, tmp_path, max_length=32, sample_texts=[])
+    assert caught.value.code == "JPT-E084"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_missing_package_is_named_with_the_extra(classifier_of, tmp_path, monkeypatch, package):
     for name in PACKAGES[: PACKAGES.index(package)]:

@@ -38,6 +38,8 @@ TOLERANCE = 1e-3
 """Largest difference between logits of the float32 graph and of PyTorch; float32 rounding stays far below it."""
 LEAST_AGREEMENT = 0.99
 """Share of texts with the same labels below which an export says what it lost."""
+LARGEST = (1 << 31) - (1 << 24)
+"""Bytes of weights that fit into one file: protobuf ends at 2 GiB, and nodes and names need some room."""
 _TRACED = (3, 11)
 """Texts and pieces of the batch that the graph is traced with; it is compared on other shapes."""
 _COMPARED = ((1, 2), (1, 13), (5, 17), (2, 64), (8, 7), (1, 512))
@@ -131,10 +133,11 @@ def write_graphs(
     :param thresholds: of a multi-label task, one for each label; None is 0.5
     :returns: one report a precision
     :raises SetupError: a package of the extra is not installed (``JPT-E001``), or PyTorch cannot express this
-        encoder as a graph (``JPT-E083``)
+        encoder as a graph (``JPT-E083``), or its weights do not fit into one file (``JPT-E084``)
     :raises WorkError: the float32 graph computes something else than the classifier (``JPT-W040``)
     """
     _require_packages()
+    _require_room(classifier)
     comparison = _Comparison(
         Classifier(_plain_network(classifier)), adapter,
         list(_own_texts() if sample_texts is None else sample_texts), max_length, thresholds,
@@ -219,6 +222,13 @@ def _require_packages() -> None:
             __import__(package)
         except ImportError as error:
             raise SetupError("E001", package=package, extra="onnx", what="ONNX") from error
+
+
+def _require_room(classifier: Classifier) -> None:
+    """:raises SetupError: the weights in float32 do not fit into one file (``JPT-E084``)"""
+    size = 4 * sum(weight.numel() for weight in classifier.network.parameters())
+    if size > LARGEST:
+        raise SetupError("E084", size=f"{size / 1e9:.1f}", limit=f"{LARGEST / 1e9:.1f}")
 
 
 def _plain_network(classifier: Classifier) -> Any:
