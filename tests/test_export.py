@@ -299,12 +299,8 @@ evidence = "contracts/7.pdf"
 
 
 def test_a_duty_that_no_file_meets_waits_for_somebody_who_signs(made_of, tmp_path):
-    text = tmp_path / "rail.txt"
-    text.write_text("CreativeML Open RAIL-M\n\nAttachment A\n", encoding="utf-8")
     run = made_of(base(RAIL))
-    options = {
-        "use": "redistribute-weights-commercial", "output_license": RAIL, "license_files": {RAIL: text},
-    }  # fmt: skip
+    options = {"use": "redistribute-weights-commercial", "output_license": RAIL}
     error = refusal(run, tmp_path / "out", "JPT-L003", **options)
     assert error.exit_status == 5
     assessment = license_check(run, "redistribute-weights-commercial", output_license=RAIL)
