@@ -22,6 +22,7 @@ new hashes, as long as the record stays consistent in itself (:func:`require_sea
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -31,11 +32,13 @@ from typing import TYPE_CHECKING, Any, cast
 from jptextclf import __version__, messages
 from jptextclf.adapters import TokenizerAdapter, open_adapter
 from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
-from jptextclf.cards import find_encoder_card
+from jptextclf.cards import find_encoder_card, load_encoder_card
+from jptextclf.corpora import list_corpora
 from jptextclf.devices import choose_device
 from jptextclf.errors import ConfigError, JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
-from jptextclf.licensing import Component
+from jptextclf.licensing import Component, read_card
+from jptextclf.licensing.components import NOASSERTION
 from jptextclf.model import Classifier, load_classifier
 from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxPrecision, load_onnx_classifier
 
@@ -229,13 +232,36 @@ def _contradictions(bundle: Bundle) -> Iterator[str]:
         yield messages.text(
             "bundle.other_data", names=names, recorded=messages.listing(name for name, _ in recorded)
         )
-    card = (
-        find_encoder_card(base.name) if base.origin == "public" and encoder.get("kind") != "builtin" else None
-    )
+    is_builtin = encoder.get("kind") == "builtin"
+    yield from _against_cards(bundle, base, is_builtin=is_builtin)
+    yield from _against_upstream(bundle, base, is_builtin=is_builtin)
+
+
+def _against_cards(bundle: Bundle, base: Component, *, is_builtin: bool) -> Iterator[str]:
+    """What the record says of a known encoder or corpus, and the cards of this package do not."""
+    known = {card.name: card.license.expression or NOASSERTION for card in list_corpora()}
+    if is_builtin:
+        known[base.name] = load_encoder_card("builtin").component().license
+    for one in bundle.components:
+        stated = known.get(one.name)
+        if one.role in _ROLES and stated is not None and one.license != stated:
+            yield messages.text("bundle.other_license", name=one.name, found=one.license, expected=stated)
+    card = find_encoder_card(base.name) if base.origin == "public" and not is_builtin else None
     for name in ("vocab.txt", "spiece.model") if card is not None else ():
         file = bundle.path / name
         if card is not None and name in card.files and file.is_file() and sha256_of(file) != card.files[name]:
             yield messages.text("bundle.not_its_vocabulary", name=base.name, file=name)
+
+
+def _against_upstream(bundle: Bundle, base: Component, *, is_builtin: bool) -> Iterator[str]:
+    """What the record says of the encoder, and the texts that came with it do not."""
+    for one in base.evidence:
+        text = bundle.upstream.get(one.file)
+        if text is not None and one.sha256 and hashlib.sha256(text).hexdigest() != one.sha256:
+            yield messages.text("bundle.other_text", file=f"{UPSTREAM}/{one.file}", statement=one.statement)
+    declared = read_card(bundle.upstream.get(_README, b"")).declared
+    if not is_builtin and declared not in {NOASSERTION, base.license}:
+        yield messages.text("bundle.other_license", name=base.name, found=base.license, expected=declared)
 
 
 def open_bundle(path: Path) -> Bundle:

@@ -557,6 +557,45 @@ def test_an_encoder_of_a_known_name_has_to_bring_its_vocabulary(made_of, tmp_pat
         export(run, tmp_path / "out", use="internal-commercial")
 
 
+def edit_base(**changes):
+    def change(record):
+        record["components"][0].update(changes)
+
+    return lambda run: edit(run / "components.json", change)
+
+
+def edit_data(run):
+    edit(run / "components.json", lambda record: record["components"][2].update(license="CC0-1.0"))
+
+
+INSIDE_JOBS = {
+    "another licence for the encoder": edit_base(license="MIT"),
+    "another card of the encoder": lambda run: (run / "upstream" / "README.md").write_text(
+        "---\nlicense: mit\n---\n"
+    ),
+    "another licence for a known corpus": edit_data,
+    "another hash of the encoder": edit_base(sha256="f" * 64),
+}
+
+
+@pytest.mark.parametrize("what", INSIDE_JOBS)
+def test_a_record_that_was_sealed_anew_has_to_agree_with_cards_and_upstream(made_of, tmp_path, what):
+    import hashlib
+
+    from jptextclf.licensing import Evidence
+
+    card = b"---\nlicense: cc-by-nc-4.0\n---\n# card\n"
+    evidence = Evidence("license: cc-by-nc-4.0", file="README.md", sha256=hashlib.sha256(card).hexdigest())
+    # The name alone is that of a known corpus: nothing of it is in this run, which is thrown away.
+    data = replace(corpus("jrte-pn"), name="jrte-pn")
+    run = made_of(base("CC-BY-NC-4.0", evidence=(evidence,)), data, upstream={"README.md": card})
+    license_check(run, "internal-research-noncommercial")
+    INSIDE_JOBS[what](run)
+    seal(run, json.loads((run / "jptextclf.json").read_text(encoding="utf-8")))
+    with pytest.raises(SetupError, match="JPT-E067"):
+        export(run, tmp_path / "out", use="internal-research-noncommercial")
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [
