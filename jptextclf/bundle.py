@@ -239,11 +239,12 @@ def _contradictions(bundle: Bundle) -> Iterator[str]:
 
 def _against_cards(bundle: Bundle, base: Component, *, is_builtin: bool) -> Iterator[str]:
     """What the record says of a known encoder or corpus, and the cards of this package do not."""
-    known = {card.name: card.license.expression or NOASSERTION for card in list_corpora()}
+    # Data of somebody's own may have the name of a corpus, but not its address.
+    known = {(card.name, card.homepage): card.license.expression or NOASSERTION for card in list_corpora()}
     if is_builtin:
-        known[base.name] = load_encoder_card("builtin").component().license
+        known[(base.name, base.url)] = load_encoder_card("builtin").component().license
     for one in bundle.components:
-        stated = known.get(one.name)
+        stated = known.get((one.name, one.url))
         if one.role in _ROLES and stated is not None and one.license != stated:
             yield messages.text("bundle.other_license", name=one.name, found=one.license, expected=stated)
     card = find_encoder_card(base.name) if base.origin == "public" and not is_builtin else None

@@ -587,7 +587,7 @@ def test_a_record_that_was_sealed_anew_has_to_agree_with_cards_and_upstream(made
     card = b"---\nlicense: cc-by-nc-4.0\n---\n# card\n"
     evidence = Evidence("license: cc-by-nc-4.0", file="README.md", sha256=hashlib.sha256(card).hexdigest())
     # The name alone is that of a known corpus: nothing of it is in this run, which is thrown away.
-    data = replace(corpus("jrte-pn"), name="jrte-pn")
+    data = replace(corpus("jrte-pn"), name="jrte-pn", url=load_card("jrte-pn").homepage)
     run = made_of(base("CC-BY-NC-4.0", evidence=(evidence,)), data, upstream={"README.md": card})
     license_check(run, "internal-research-noncommercial")
     INSIDE_JOBS[what](run)
