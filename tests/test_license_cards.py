@@ -93,6 +93,30 @@ def test_the_license_key_is_read_as_the_hub_reads_it(text, declared, status):
     assert (found.declared == NONE) or found.declared_evidence.statement.startswith("license: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "metadata"),
+    [
+        ("---\nlicense: other\n---\n", "other"),
+        ("---\nlicense: other\nlicense_name: my-licence\n---\n", "other"),
+        ("---\nlicense: openrail\n---\n", "openrail"),
+        ("---\nlicense: [mit, other]\n---\n", "mit, other"),
+        ("---\nlicense: unknown\n---\n", "unknown"),
+        ("---\nlicense: ｍｉｔ\n---\n", "ｍｉｔ"),
+        ("---\nlicense: mit\nlicense: gpl-3.0\n---\n", "key-twice"),
+        ("---\nlicence: mit\n---\n", "misspelt-key"),
+        ("---\nlicense: mit\n", "front-matter-malformed"),
+        ("---\nlicense: mit\n bad: [\n---\n", "yaml-error"),
+        ("---\nlicense: mit\n---\n", ""),
+        ("---\nlicense: [mit, isc]\n---\n", ""),
+        ("---\nlicense:\n---\n", ""),
+        ("---\nlanguage: ja\n---\n", ""),
+        ("", ""),
+    ],
+)
+def test_an_unclear_declaration_is_told_apart_from_none(text, metadata):
+    assert read_card(text).metadata == metadata
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"])
 def test_evidence_can_be_checked(newline, start):

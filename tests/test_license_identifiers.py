@@ -1,14 +1,19 @@
 """Ids of licences: the Hub's list, SPDX expressions, lists, and everything that is not an id."""
 
+import json
+import time
 import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jptextclf.licensing import identifiers
-from jptextclf.licensing.components import spdx_expression
-from jptextclf.licensing.identifiers import hub_ids, is_family, is_list, same_license, to_spdx
+from jptextclf.errors import ConfigError
+from jptextclf.licensing import assess, identifiers
+from jptextclf.licensing.components import Component, spdx_expression
+from jptextclf.licensing.identifiers import hub_ids, is_family, is_list, same_license, to_spdx, to_spdx_list
+from jptextclf.licensing.reading import dataset_tags, read_card
+from jptextclf.licensing.reports import ReportSubject, render
 
 
 @pytest.mark.parametrize(
@@ -103,3 +108,64 @@ def test_it_never_raises_and_is_stable(value):
     found = to_spdx(value)
     assert found
     assert to_spdx(found) == found
+
+
+def test_of_a_list_nothing_is_left_out():
+    for long in (["mit"] * 1000 + ["cc-by-nc-4.0"], [f"LicenseRef-{number}" for number in range(1000)]):
+        before = time.process_time()
+        assert to_spdx(long) == to_spdx_list(long) == "NOASSERTION"
+        assert time.process_time() - before < 1
+    fifty = [f"LicenseRef-{number}" for number in range(50)]
+    assert to_spdx(fifty).split(" AND ") == fifty
+    reading = read_card("---\nlicense:\n" + "- mit\n" * 1000 + "- cc-by-nc-4.0\n---\n")
+    assert (reading.declared, reading.licenses, reading.metadata_status) == ("NOASSERTION", (), "list-many")
+    tags = dataset_tags([f"license:LicenseRef-{number}" for number in range(1000)])
+    assert (tags.declared, len(tags.license_tags), tags.is_list) == ("NOASSERTION", 1000, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["apache-2.0", "bsd-3-clause"], ("Apache-2.0", "BSD-3-Clause")),
+        (("mit or isc", "zlib"), ("MIT OR ISC", "Zlib")),
+        (["mit", "MIT"], "MIT"),
+        (["mit"], "MIT"),
+        ("mit", "MIT"),
+        (["mit", "other"], "NOASSERTION"),
+        ([], "NOASSERTION"),
+        (None, "NOASSERTION"),
+    ],
+)
+def test_a_list_stays_a_list(value, expected):
+    assert to_spdx_list(value) == expected
+
+
+def test_a_component_carries_a_list():
+    def base(license_id):
+        return Component(role="base_model", name="org/m", relation="fine-tuned-from", license=license_id)
+
+    found = base(["apache-2.0", "mit or isc"])
+    assert found.license == ("Apache-2.0", "MIT OR ISC")
+    assert found.expression == "Apache-2.0 AND (MIT OR ISC)"
+    record = json.loads(json.dumps(found.to_json()))
+    assert record["license"] == ["Apache-2.0", "MIT OR ISC"]
+    assert Component.from_json(record) == found
+    assert hash(found) == hash(Component.from_json(record))
+    assert base(["mit"]).license == base(("MIT", "mit")).license == base("mit").expression == "MIT"
+    assert base([]).license == base(["mit", "NOASSERTION"]).license == "NOASSERTION"
+    with pytest.raises(ConfigError, match="JPT-U050"):
+        base(["mit", "no such licence"])
+
+
+def test_the_rule_for_lists_sees_the_list_of_a_component():
+    base = Component(
+        role="base_model", name="org/m", relation="fine-tuned-from", license=("Apache-2.0", "BSD-3-Clause")
+    )
+    judged = assess([base], "internal-commercial")
+    assert judged.verdict.value == "needs-review"
+    subject = ReportSubject("org/m", kind="model", tool_version="1.0")
+    for name in ("md", "html", "cyclonedx"):
+        assert "Apache-2.0, BSD-3-Clause" in render(judged, subject, format=name, language="ja")
+    package = json.loads(render(judged, subject, format="spdx", language="ja"))["packages"][1]
+    assert package["licenseDeclared"] == "Apache-2.0 AND BSD-3-Clause"
+    assert package["licenseConcluded"] == "NOASSERTION"

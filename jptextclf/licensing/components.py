@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from jptextclf.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from license_expression import Licensing
 
 Role = Literal[
@@ -91,14 +93,18 @@ class Evidence:
 class Component:
     """One third-party thing a model is made from.
 
-    :raises ConfigError: ``license`` is no SPDX expression (``JPT-U050``)
+    :raises ConfigError: ``license`` is no SPDX expression, or no list of them (``JPT-U050``)
     """
 
     role: Role
     name: str
     relation: Relation
-    license: str = NOASSERTION
-    """SPDX expression as declared upstream, ``LicenseRef-…`` or ``NOASSERTION``."""
+    license: str | tuple[str, ...] = NOASSERTION
+    """SPDX expression as declared upstream, ``LicenseRef-…`` or ``NOASSERTION``; several where a hub's list names
+    them without saying AND or OR."""
+    metadata: str = ""
+    """The declaration as upstream wrote it, where it is no clear id (``other``, ``gpl``), or why it cannot be read;
+    empty where it is what ``license`` says, or where there is none."""
     body_license: str | None = None
     """What the text beside the declaration states, where somebody has read it."""
     metadata_body_conflict: bool | None = None
@@ -129,7 +135,15 @@ class Component:
     evidence: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "license", spdx_expression(self.license or NOASSERTION))
+        object.__setattr__(self, "license", _spelled(self.license))
+
+    @property
+    def expression(self) -> str:
+        """What is declared as one expression; a list is read as AND, its stricter reading."""
+        each = (self.license,) if isinstance(self.license, str) else self.license
+        return (
+            each[0] if len(each) == 1 else " AND ".join(f"({one})" if " OR " in one else one for one in each)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every field that says something, in the order of the class."""
@@ -141,6 +155,8 @@ class Component:
                     {field.name: entry for field in fields(one) if (entry := getattr(one, field.name))}
                     for one in self.evidence
                 ]
+            elif item.name == "license" and not isinstance(value, str):
+                value = list(value)
             # revision None is a statement of its own: known to be unpinned.
             if item.name == "revision" or value not in ("", None, []):
                 record[item.name] = value
@@ -150,3 +166,16 @@ class Component:
     def from_json(cls, record: dict[str, Any]) -> Component:
         evidence = tuple(Evidence(**one) for one in record.get("evidence", ()))
         return cls(**{**record, "evidence": evidence})
+
+
+def _spelled(license_id: str | Sequence[str] | None) -> str | tuple[str, ...]:
+    """The usual spelling of what is declared; a list of one is that one."""
+    if not license_id:
+        return NOASSERTION
+    if isinstance(license_id, str):
+        return spdx_expression(license_id)
+    each = tuple(dict.fromkeys(spdx_expression(one or NOASSERTION) for one in license_id))
+    if NOASSERTION in each:
+        # Beside something that nobody understands the others are no grant.
+        return NOASSERTION
+    return each if len(each) > 1 else each[0]

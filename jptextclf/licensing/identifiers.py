@@ -10,9 +10,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jptextclf.errors import ConfigError
 from jptextclf.licensing.components import NOASSERTION, spdx_expression
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TABLE = Path(__file__).with_suffix(".toml")
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+\Z")
@@ -20,6 +24,8 @@ _WORD = re.compile(r"[()]|[^()\s]+")
 _LONGEST = 1000
 """Characters of an expression that are read; no real one is near it."""
 _OPERATORS = ("AND", "OR", "WITH")
+_MOST = 50
+"""Licences of a list that are read; a longer one says nothing, since no part of it may be left out."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,8 @@ def to_spdx(value: object) -> str:
     """What a card, a tag or a package says -> SPDX expression, ``LicenseRef-…`` or ``NOASSERTION``. Never raises.
 
     ``"cc-by-sa-4.0" -> "CC-BY-SA-4.0"``, ``"llama2" -> "LicenseRef-Llama-2-Community"``, ``["mit"] -> "MIT"``.
-    A list of several is joined by AND in its order: the Hub gives it no meaning, and AND is the stricter reading;
-    ask :func:`is_list` whether that happened. Families without a version (``gpl``), ``other``, full-width letters
+    A list of several, 50 at most, is joined by AND in its order: the Hub gives it no meaning, and AND is the stricter
+    reading; ask :func:`is_list` whether that happened. Families without a version (``gpl``), ``other``, full-width letters
     and everything that is not an id give ``NOASSERTION``.
     """
     if isinstance(value, list | tuple):
@@ -58,6 +64,16 @@ def to_spdx_id(text: str) -> str:
     return (
         names.hub.get(key) or names.spdx.get(key) or (text.strip() if _REFERENCE.match(text.strip()) else "")
     )
+
+
+def to_spdx_list(value: object) -> str | tuple[str, ...]:
+    """The same, but a list of several licences stays one: ``["mit", "isc"] -> ("MIT", "ISC")``.
+
+    ``["mit"]`` and ``["mit", "MIT"]`` are one licence, ``"MIT"``. A list of which an item says nothing is
+    ``NOASSERTION``.
+    """
+    ids = _each(value) if isinstance(value, list | tuple) else []
+    return tuple(ids) if len(ids) > 1 else to_spdx(value)
 
 
 def is_list(value: object) -> bool:
@@ -85,12 +101,18 @@ def _bare(text: str) -> str:
 
 
 def _joined(values: list[object]) -> str:
-    if not values or any(isinstance(value, list | tuple) for value in values):
-        return NOASSERTION
-    ids = list(dict.fromkeys(to_spdx(value) for value in values[:_LONGEST]))
-    if NOASSERTION in ids:
+    ids = _each(values)
+    if not ids:
         return NOASSERTION
     return ids[0] if len(ids) == 1 else " AND ".join(f"({one})" if " OR " in one else one for one in ids)
+
+
+def _each(values: Sequence[object]) -> list[str]:
+    """The items of a list as expressions, once each; empty where one of them says nothing or is a list itself."""
+    if len(values) > _MOST or any(isinstance(value, list | tuple) for value in values):
+        return []
+    ids = list(dict.fromkeys(to_spdx(value) for value in values))
+    return [] if NOASSERTION in ids else ids
 
 
 def _expression(text: str) -> str:

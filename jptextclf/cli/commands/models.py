@@ -36,7 +36,7 @@ def models_list(*, as_json: bool) -> None:
     print_table(
         [text(f"cli.column_{name}") for name in ("name", "kind", "revision", "license")],
         [
-            [one.name, text(f"cli.kind_{one.kind}"), one.revision or "-", one.component.license]
+            [one.name, text(f"cli.kind_{one.kind}"), one.revision or "-", one.component.expression]
             for one in known
         ],
         numbers_from=4,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jptextclf.licensing.components import NOASSERTION, Evidence
-from jptextclf.licensing.identifiers import is_family, is_list, to_spdx
+from jptextclf.licensing.identifiers import is_family, is_list, to_spdx, to_spdx_list
 from jptextclf.licensing.reading.conflict import ConflictKind, adds_restriction, disagrees
 from jptextclf.licensing.reading.document import Document
 from jptextclf.licensing.reading.front_matter import FrontMatter, read_front_matter
@@ -32,6 +32,7 @@ _MISSPELT = re.compile(
 _FORMS: dict[str, MetadataStatus] = {
     "absent": "no-front-matter", "malformed": "front-matter-malformed", "yaml-error": "yaml-error",
 }  # fmt: skip
+_UNREADABLE = {"front-matter-malformed", "yaml-error", "key-twice", "misspelt-key"}
 _GATED = re.compile(r"(?:extra_)?gated(?:_\w+)?\Z")
 _SLUG = re.compile(r"[^A-Za-z0-9.]+")
 
@@ -54,6 +55,10 @@ class CardReading:
     """Of the bytes, or of the text in UTF-8."""
     source: str | None
     """Where the card is from, as the caller said."""
+    licenses: tuple[str, ...] = ()
+    """What ``declared`` joins, where the metadata give a list of several: a hub says neither AND nor OR."""
+    raw_license: str = ""
+    """The value of the key as text; empty where there is none."""
     license_name: str = ""
     license_link: str = ""
     base_models: tuple[str, ...] = ()
@@ -73,6 +78,17 @@ class CardReading:
     def conflict(self) -> bool:
         """Whether the card contradicts itself."""
         return self.conflict_kind is not None
+
+    @property
+    def metadata(self) -> str:
+        """Why ``declared`` is not the plain reading of the key: its raw value, or the name of what is wrong with it.
+
+        ``other``, ``gpl``, ``yaml-error``; empty for a clear id, for a list of them, and where nothing is declared.
+        """
+        if self.metadata_status in _UNREADABLE:
+            return self.metadata_status
+        is_plain = self.declared != NOASSERTION and self.metadata_status != "other"
+        return "" if is_plain else self.raw_license
 
     @property
     def stated(self) -> tuple[str, ...]:
@@ -251,7 +267,11 @@ def _facts(matter: FrontMatter) -> dict[str, Any]:
     gate = (
         (key, _as_text(values[key])) for key in values if _GATED.match(key) and key != "extra_gated_prompt"
     )
+    licenses = to_spdx_list(values.get("license"))
+    is_clear = isinstance(licenses, tuple) and "license" not in matter.contradicted
     return {
+        "licenses": licenses if is_clear else (),
+        "raw_license": _as_text(values.get("license")),
         "license_name": _as_text(values.get("license_name")),
         "license_link": _as_text(values.get("license_link")),
         "base_models": _names(values.get("base_model")),
