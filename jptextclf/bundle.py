@@ -39,6 +39,7 @@ from jptextclf.errors import ConfigError, JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component, read_card
 from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.model import Classifier, load_classifier
 from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxPrecision, load_onnx_classifier
 
@@ -240,13 +241,13 @@ def _contradictions(bundle: Bundle) -> Iterator[str]:
 def _against_cards(bundle: Bundle, base: Component, *, is_builtin: bool) -> Iterator[str]:
     """What the record says of a known encoder or corpus, and the cards of this package do not."""
     # Data of somebody's own may have the name of a corpus, but not its address.
-    known = {(card.name, card.homepage): card.license.expression or NOASSERTION for card in list_corpora()}
+    known = {(card.name, card.homepage): to_spdx(card.license.expression) for card in list_corpora()}
     if is_builtin:
-        known[(base.name, base.url)] = load_encoder_card("builtin").component().license
+        known[(base.name, base.url)] = to_spdx(load_encoder_card("builtin").component().license)
     for one in bundle.components:
-        stated = known.get((one.name, one.url))
-        if one.role in _ROLES and stated is not None and one.license != stated:
-            yield messages.text("bundle.other_license", name=one.name, found=one.license, expected=stated)
+        stated, found = known.get((one.name, one.url)), to_spdx(one.license)
+        if one.role in _ROLES and stated is not None and found != stated:
+            yield messages.text("bundle.other_license", name=one.name, found=found, expected=stated)
     card = find_encoder_card(base.name) if base.origin == "public" and not is_builtin else None
     for name in ("vocab.txt", "spiece.model") if card is not None else ():
         file = bundle.path / name
@@ -261,8 +262,9 @@ def _against_upstream(bundle: Bundle, base: Component, *, is_builtin: bool) -> I
         if text is not None and one.sha256 and hashlib.sha256(text).hexdigest() != one.sha256:
             yield messages.text("bundle.other_text", file=f"{UPSTREAM}/{one.file}", statement=one.statement)
     declared = read_card(bundle.upstream.get(_README, b"")).declared
-    if not is_builtin and declared not in {NOASSERTION, base.license}:
-        yield messages.text("bundle.other_license", name=base.name, found=base.license, expected=declared)
+    recorded = to_spdx(base.license)
+    if not is_builtin and declared not in {NOASSERTION, recorded}:
+        yield messages.text("bundle.other_license", name=base.name, found=recorded, expected=declared)
 
 
 def open_bundle(path: Path) -> Bundle:

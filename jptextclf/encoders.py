@@ -399,6 +399,13 @@ def _encoder(
     )
     files_url = f"{url}/blob/{revision}" if url else ""
     component = read_beside(directory, revision=revision or "", url=files_url).complete(unstated)
+    known = find_encoder_card(name) if origin == "public" else None
+    if known is not None and revision is not None:
+        # The files say what holds for them; what held before or after this revision stands in the card.
+        told = replace(known, revision=revision).component()
+        component = replace(
+            component, previous_license=told.previous_license, later_license=told.later_license
+        )
     tokenizer = _tokenizer_of(component, files)
     card = _card_of(directory, name, origin, files)
     return EncoderFiles(directory, name, revision, kind, component, tokenizer, sha256, card)

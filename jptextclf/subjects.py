@@ -166,7 +166,10 @@ def _of_model_name(name: str, *, is_directory: bool, progress: Progress | None) 
         vocabulary = parts[1] if card.statements("vocabulary") else replace(parts[0], role="tokenizer",
             relation="tokenized-with", bundled=True)  # fmt: skip
         return Subject(name=card.source, kind="model", components=records_of((parts[0], vocabulary)))
-    base, texts = stated_by_hub(name, progress=progress)
+    # A card's name stands for its repository, also with a revision of it.
+    known, at, revision = name.partition("@")
+    named = find_encoder_card(known)
+    base, texts = stated_by_hub(f"{named.source}{at}{revision}" if named else name, progress=progress)
     tokenizer = replace(base, role="tokenizer", relation="tokenized-with", bundled=True)
     return Subject(name=base.name, kind="model", components=records_of((base, tokenizer)), texts=texts)
 

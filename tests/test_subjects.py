@@ -99,6 +99,16 @@ def test_of_a_hub_only_card_and_licence_files_are_fetched(monkeypatch, tmp_path)
         assert hub.asked("resolve/.*safetensors") == 0
 
 
+def test_a_revision_of_a_card_is_asked_of_its_repository_alone(monkeypatch, tmp_path):
+    with FakeHub.serve() as hub:
+        hub.use(monkeypatch, tmp_path / "cache")
+        files = {"config.json": b"{}", "README.md": CARD.format(id="apache-2.0", text="").encode()}
+        commit = hub.commit("tohoku-nlp/bert-base-japanese-v3", {**files, "model.safetensors": b"w" * 99})
+        subject = find_subject(f"bert-base-japanese-v3@{commit}")
+        assert (base_of(subject)["license"], base_of(subject)["revision"]) == ("Apache-2.0", commit)
+        assert hub.asked("resolve/.*safetensors") == 0
+
+
 def test_a_case_is_read_from_a_file_or_a_stream(tmp_path, monkeypatch):
     case = [{"role": "base_model", "name": "org/a", "license": "MIT", "relation": "fine-tuned-from"}]
     bare, full = tmp_path / "bare.json", tmp_path / "full.json"
