@@ -26,7 +26,7 @@ OWN_DATA = {
 }  # fmt: skip
 
 
-def base(license_id="Apache-2.0", **more):
+def base(license_id="Apache-2.0", **more):  # one that permits nearly everything
     return {
         "role": "base_model",
         "name": "org/base",
@@ -109,7 +109,7 @@ def test_every_row_has_its_sentence(language):
         key.partition(".")[2] for key in keys if key.startswith("license_rules.")
     }
     assert set(policy.duties) == {key.partition(".")[2] for key in keys if key.startswith("license_duties.")}
-    assert {topic for one in policy.rules for topic in one.questions} == {
+    assert {"decision-not-in-force", *(topic for one in policy.rules for topic in one.questions)} == {
         key.partition(".")[2] for key in keys if key.startswith("license_questions.")
     }
 
@@ -182,13 +182,17 @@ def test_every_row_of_the_policy_is_reached():
     reached |= rules_of(assess([base(["mit", "apache-2.0"])], "publish-on-hub"))
     reached |= rules_of(assess([base("MPL-2.0")], "publish-on-hub", output_license="MPL-2.0"))
     reached |= rules_of(assess([base(body_license="MIT")], "publish-on-hub", output_license="MIT"))
+    reached |= rules_of(assess([base("NOASSERTION", body_license="MIT")], "publish-on-hub"))
+    reached |= rules_of(assess([base(prose="For personal use only.")], USES[0]))
+    reached |= rules_of(assess([base("LicenseRef-Llama-2-Community")], "publish-on-hub"))
     tool = {"role": "software", "license": "MIT", "bundled": True, "extra_terms": "Only on Tuesdays."}
     reached |= rules_of(assess([tool], "redistribute-container-commercial"))
     purpose = {"role": "declared_use", "purpose": "scoring people"}
     reached |= rules_of(assess([base("LicenseRef-BigScience-OpenRAIL-M"), purpose], "saas-api-commercial"))
     missing = {one.id for one in written_policy().rules} - reached
     # The others need a company policy, and are tested with one.
-    assert {one for one in missing if not one.startswith("company-")} == {"customer-with-permission"}
+    needs_one = {"customer-with-permission", "gate-accepted"}
+    assert {one for one in missing if not one.startswith("company-")} == needs_one
 
 
 # ---- laws ------------------------------------------------------------------------------------------------------
@@ -322,7 +326,8 @@ def test_remedies_improve_the_verdict_as_they_say(components, use, output):
 
 
 def test_verdicts_are_ordered_strings():
-    assert sorted(reversed(Verdict)) == [*Verdict]
+    turned = [*Verdict][::-1]
+    assert sorted(turned) == [*Verdict]
     assert Verdict.OK < "needs-review" <= Verdict.NEEDS_REVIEW < Verdict.BLOCKED
     assert Verdict.BLOCKED > Verdict.OK_WITH_OBLIGATIONS
     assert Verdict.BLOCKED == "blocked"
@@ -379,7 +384,7 @@ def test_verdicts_are_ordered_strings():
     # bundled
     ([base(), OWN_DATA, {"role": "software", "name": "lib", "license": "GPL-3.0-only", "bundled": False}],
      "redistribute-weights-commercial", None, "ok-with-obligations"),
-    ([OWN_DATA, {"role": "dictionary", "name": "dic", "license": "NOASSERTION"}], "internal-commercial", None, "needs-review"),
+    ([OWN_DATA, {"role": "dictionary", "name": "dic", "license": "NOASSERTION"}], "internal-commercial", None, "ok-with-obligations"),
     ([base(), OWN_DATA, {"role": "software", "name": "lib", "license": "GPL-3.0-only"}],
      "redistribute-container-commercial", None, "needs-review"),
     ([OWN_DATA, {"role": "tokenizer", "name": "vocab", "license": "CC-BY-SA-4.0"}], "publish-on-hub", "MIT", "ok-with-obligations"),
@@ -399,6 +404,86 @@ def test_verdicts_are_ordered_strings():
 def test_a_case(components, use, output, verdict):
     found = assess(components, use, output_license=output)
     assert found.verdict == verdict, [(one.rule, one.verdict.value) for one in found.reasons]
+
+
+HEAD_ALONE = {"role": "output", "license": "LicenseRef-Proprietary", "form": "linear head only"}
+
+
+@pytest.mark.parametrize(("components", "use", "verdict"), [
+    # what stands after WITH only counts if the SPDX list knows it
+    ([base("Apache-2.0 WITH LicenseRef-Commons-Clause")], "internal-commercial", "needs-review"),
+    ([base("MIT WITH CC-BY-NC-4.0")], "internal-commercial", "needs-review"),
+    ([base("Apache-2.0 WITH LLVM-exception")], "internal-commercial", "ok"),
+    # an output licence that cannot be read, terms on top of it, two of them
+    ([base("CC-BY-SA-4.0"), {"role": "output", "license": "proprietary"}], "publish-on-hub", "blocked"),
+    ([base("CC-BY-SA-4.0"), {"role": "output", "license": "CC-BY-SA-4.0", "extra_terms": "再配布禁止"}], "publish-on-hub", "blocked"),
+    ([base("CC-BY-SA-4.0"), {"role": "output", "license": "CC-BY-SA-4.0"}, {"role": "output", "license": "MIT"}], "publish-on-hub", "blocked"),
+    # a request to cite hides nothing
+    ([base(prose="Please cite our paper. Companies must buy a licence.")], "internal-commercial", "needs-review"),
+    ([base(prose="出典を明記してください。企業の方は利用できません。")], "internal-commercial", "needs-review"),
+    ([base(prose="cite. CC BY-NC 4.0 applies")], "internal-commercial", "needs-review"),
+    ([base(prose="論文を引用してください。")], "internal-commercial", "ok-with-obligations"),
+    # what is readable beside what is not
+    ([base("CC-BY-NC-4.0 AND other", body_license="MIT")], "internal-commercial", "blocked"),
+    ([base(["cc-by-nc-4.0", "other"], body_license="MIT")], "internal-commercial", "blocked"),
+    ([base("other", body_license="MIT")], "internal-commercial", "needs-review"),
+    ([base("NOASSERTION", metadata="openrail", body_license="MIT")], "internal-commercial", "needs-review"),
+    ([base(["mit"] * 60 + ["cc-by-nc-4.0"])], "internal-commercial", "blocked"),
+    # only a head over features is a head
+    ([base("CC-BY-SA-4.0", relation="adapter-of", shipped=False), HEAD_ALONE], "publish-on-hub", "needs-review"),
+    ([base("CC-BY-SA-4.0", relation="features-from", shipped=False), {**HEAD_ALONE, "form": "LoRA delta and head"}], "publish-on-hub", "needs-review"),
+    ([base("CC-BY-ND-4.0", relation="adapter-of", shipped=False)], "publish-on-hub", "needs-review"),
+    ([base("LicenseRef-CreativeML-OpenRAIL-M", relation="adapter-of", shipped=False), {"role": "output", "license": "MIT"}], "publish-on-hub", "blocked"),
+    ([base("LicenseRef-CreativeML-OpenRAIL-M", relation="distilled-from"), {"role": "output", "license": "MIT"}], "publish-on-hub", "blocked"),
+    # what a base was made from
+    ([base(upstream_license="CC-BY-SA-3.0")], "publish-on-hub", "needs-review"),
+    ([base(upstream_name="x", upstream_status="defunct")], "internal-commercial", "needs-review"),
+    # evaluation and software
+    ([base(), {"role": "evaluation_data", "name": "e", "license": "MIT", "extra_terms": "Only members may use it."}], "internal-commercial", "needs-review"),
+    ([base(), {"role": "software", "name": "s", "license": "MIT", "extra_terms": "Business users pay."}], "internal-commercial", "needs-review"),
+    ([base(), {"role": "software", "name": "s", "license": "AGPL-3.0-only"}], "saas-api-commercial", "needs-review"),
+    ([base(), {"role": "dictionary", "name": "d", "license": "MIT", "code_license": "CC-BY-NC-4.0"}], "internal-commercial", "needs-review"),
+    # licences that cannot be met at once, and a choice that can
+    ([base("CC-BY-SA-3.0 AND ODbL-1.0")], "publish-on-hub", "blocked"),
+    ([base("CC-BY-SA-4.0 OR GPL-2.0-only"), base("GPL-2.0-only", name="b"), {"role": "output", "license": "GPL-2.0-only"}], "publish-on-hub", "needs-review"),
+    # revisions that move
+    ([base(revision="main")], "publish-on-hub", "needs-review"),
+    ([{**base(), "name": "org/m@latest"}], "publish-on-hub", "needs-review"),
+    # a later licence that nobody has read, and limits that are no research
+    ([base("CC-BY-NC-4.0", later_license="LicenseRef-Foo")], "internal-commercial", "blocked"),
+    ([base(prose="個人利用のみ。")], "internal-research-noncommercial", "needs-review"),
+    # a refusal is no permission
+    ([data("LicenseRef-Contract", origin="customer", extra_terms="学習への利用は許可しません")], "saas-api-commercial", "blocked"),
+    ([base(), data("LicenseRef-Own", origin="own", personal_information="none-confirmed", upstream_license="CC-BY-NC-4.0")], "publish-on-hub", "needs-review"),
+    ([base(gated="manual")], "internal-commercial", "needs-review"),
+])  # fmt: skip
+def test_what_looks_harmless_is_not(components, use, verdict):
+    found = assess(components, use, with_remedies=False)
+    assert found.verdict == verdict, [(one.rule, one.verdict.value) for one in found.reasons]
+
+
+def test_a_second_output_does_not_loosen():
+    case = [base("CC-BY-SA-4.0", relation="adapter-of", shipped=False), {"role": "output", "form": "adapter"}]
+    more = [*case, {"role": "output", "form": "linear head"}]
+    assert assess(more, "publish-on-hub").verdict >= assess(case, "publish-on-hub").verdict
+
+
+def test_an_output_argument_is_joined_with_output_components():
+    case = [base("CC-BY-SA-4.0"), {"role": "output", "license": "MIT"}]
+    assert assess(case, "publish-on-hub", output_license="CC-BY-SA-4.0").verdict == "blocked"
+
+
+def test_the_holder_of_a_dictionary_is_read_from_its_evidence():
+    shown = {"statement": "Copyright (c) 2011-2017, The UniDic Consortium", "file": "LICENSE.unidic"}
+    dictionary = {
+        "role": "dictionary",
+        "name": "unidic-lite",
+        "license": "BSD-3-Clause",
+        "bundled": True,
+        "evidence": [shown],
+    }
+    found = assess([OWN_DATA, dictionary], "redistribute-weights-commercial")
+    assert "include-copyright-notice:The UniDic Consortium" in {one.token for one in found.obligations}
 
 
 def test_an_output_component_is_the_same_as_the_argument():
@@ -507,6 +592,51 @@ def test_a_permission_of_the_customer_counts_for_its_uses(tmp_path):
     assert assess([tickets], "saas-api-commercial", policy=policy, today=TODAY).verdict == "blocked"
 
 
+def test_evidence_fills_what_is_missing_and_nothing_else(tmp_path):
+    row = f'[[evidence]]\nid = "E1"\ncomponent = "org/base"\nlicense = "MIT"\nsha256 = "{"0" * 64}"{SIGNED}'
+    policy = company(tmp_path, row)
+    for license_id in (["cc-by-nc-4.0", "other"], "CC-BY-NC-4.0 AND other", "CC-BY-NC-4.0"):
+        assert (
+            assess([base(license_id)], "internal-commercial", policy=policy, today=TODAY).verdict == "blocked"
+        )
+
+
+def test_a_waiver_is_about_one_component_in_one_revision(tmp_path):
+    row = '[[waiver]]\nid = "W1"\ncomponent = "corpus"\nrule = "data-non-commercial"\nrevision = "1"' + SIGNED
+    policy = company(tmp_path, row)
+    pinned = data("CC-BY-NC-4.0", revision="1")
+    assert (
+        assess([base(), pinned], "internal-commercial", policy=policy, today=TODAY).verdict
+        == "ok-with-obligations"
+    )
+    for other in (data("CC-BY-NC-4.0", revision="2"), data("CC-BY-NC-4.0")):
+        found = assess([base(), pinned, other], "internal-commercial", policy=policy, today=TODAY)
+        assert found.verdict == "needs-review"
+        assert "obtain-permission-from:corpus" in {one.token for one in found.open_obligations}
+    found = assess(
+        [base(), data("CC-BY-NC-4.0", revision="2")], "internal-commercial", policy=policy, today=TODAY
+    )
+    assert "decision-not-in-force" in {one.topic for one in found.unsettled}
+    nameless = {"role": "training_data", "license": "CC-BY-NC-4.0"}
+    unnamed = company(tmp_path, row.replace('"corpus"', '"training_data"').replace('revision = "1"', ""))
+    assert assess([nameless], "internal-commercial", policy=unnamed, today=TODAY).verdict == "needs-review"
+
+
+def test_a_gate_whose_terms_were_accepted_keeps_its_duty(tmp_path):
+    policy = company(tmp_path, f'[[permission]]\nid = "P1"\ncomponent = "org/base"{SIGNED}')
+    gated = base(gated=True, extra_gated_prompt="Tell us your name.")
+    found = assess([gated], "internal-commercial", policy=policy, today=TODAY)
+    assert found.verdict == "ok-with-obligations"
+    assert "record-accepted-terms" in {one.kind for one in found.obligations}
+
+
+def test_a_company_denies_an_output_licence_and_knows_names_in_any_case(tmp_path):
+    deny = company(tmp_path, '[licenses]\ndeny = ["MIT"]')
+    assert assess([base()], "publish-on-hub", output_license="MIT", policy=deny).verdict == "blocked"
+    deny = company(tmp_path, '[components]\ndeny = ["Org/Base"]')
+    assert assess([{**base(), "name": "org/base@1"}], "internal-commercial", policy=deny).verdict == "blocked"
+
+
 def test_a_duty_that_no_file_meets_waits_for_a_signature(tmp_path):
     case, use = [base("LicenseRef-CreativeML-OpenRAIL-M"), OWN_DATA], "redistribute-weights-commercial"
     assert [one.token for one in assess(case, use).open_obligations] == ["legal:put-restrictions-in-contract"]
@@ -550,6 +680,10 @@ def test_lists_of_a_company_never_loosen(components, use, license_id, is_allow):
 @pytest.mark.parametrize("text", [
     'unknown = 1', '[uses]\ndeny = ["sell"]', '[licenses]\ndeny = ["nonsense words"]', 'default_use = "x"', '[[waiver]]\nid = "a"',
     '[uses]\ndney = []', 'waiver = 3', '[[choice]]\ncomponent = "x"', f'[[acknowledgement]]\nid = "A"\nduty = "nothing"{SIGNED}',
+    'default_use = []', 'version = [1]', 'schema_version = true', f'[[permission]]\nid = ["P"]\ncomponent = "x"{SIGNED}',
+    '[[choice]]\ncomponent = ["m"]\nlicense = "MIT"', f'[[permission]]\nid = "P"\ncomponent = 5{SIGNED}', 'approvers = [""]',
+    f'[[waiver]]\nid = "W"\ncomponent = "x"\nrule = ["y"]{SIGNED}', f'[[permission]]\nid = "P"\ncomponent = "x"{SIGNED}'.replace("2027-03-31", "2025-01-01"),
+    f'[[permission]]\nid = "P"\ncomponent = "x"{SIGNED}'.replace("審査部", " "), "x = " + "[" * 5000,
     f'approvers = ["法務部"]\n[[permission]]\nid = "P"\ncomponent = "x"{SIGNED}',
     f'[[permission]]\nid = "P"\ncomponent = "x"{SIGNED}'.replace("2027-03-31", "2027-13-31"),
     f'[[permission]]\nid = "P"\ncomponent = "x"{SIGNED}[[permission]]\nid = "P"\ncomponent = "x"{SIGNED}',
@@ -577,7 +711,7 @@ def test_the_example_policy_loads():
     ([base(licence="MIT")], "licence"), ([{"name": "x"}], "role"), ([base(bundled="yes")], "bundled"),
     ([{"role": "bse_model"}], "base_model"), ([], "judged"), ([{"role": "output", "license": "MIT"}], "judged"),
     ("MIT", "list"), ([3], "object"), ([base(license={"a": 1})], "license"), ([base(evidence=["x"])], "evidence"),
-    ([base(name=3)], "name"),
+    ([base(name=3)], "name"), ([base(name="x\nblocked: no")], "control"), (None, "list"),
 ])  # fmt: skip
 def test_a_wrong_form_is_an_error_and_no_verdict(components, said):
     with pytest.raises(ConfigError, match="JPT-U111") as caught:
@@ -588,6 +722,9 @@ def test_a_wrong_form_is_an_error_and_no_verdict(components, said):
 def test_an_unknown_use_or_output_is_an_error():
     with pytest.raises(ConfigError, match=r"JPT-U110.*internal-commercial"):
         assess([base()], "internal-comercial")
+    for use in (None, [], {}):
+        with pytest.raises(ConfigError, match="JPT-U110"):
+            assess([base()], use)
     with pytest.raises(ConfigError, match="JPT-U113"):
         assess([base()], "internal-commercial", output_license="other")
 
@@ -598,7 +735,16 @@ def test_a_case_file_is_a_list_or_an_object():
     )
     assert (components, use) == ([base()], "publish-on-hub")
     assert read_case_file("c.json", json.dumps([base()])) == ([base()], None)
-    for content in ("{", "3", "{}", "[" * 100000, '{"components": 3}'):
+    twice = '[{"role": "base_model", "license": "CC-BY-NC-4.0", "license": "MIT"}]'
+    for content in (
+        "{",
+        "3",
+        "{}",
+        "[" * 100000,
+        '{"components": 3}',
+        twice,
+        '[{"role": "base_model", "x": NaN}]',
+    ):
         with pytest.raises(ConfigError, match="JPT-U112"):
             read_case_file("c.json", content)
 

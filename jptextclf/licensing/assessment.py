@@ -91,7 +91,9 @@ class Reason:
     def text(self) -> str:
         """One sentence in the language of now."""
         key = f"license_rules.{self.rule}"
-        return messages.text(key, component=self.component, license=self.license, statement=self.statement)
+        said = messages.text(key, component=self.component, license=self.license, statement=self.statement)
+        # Sentences that end with what upstream says, where it says nothing.
+        return said if self.statement else said.rstrip(" :：")
 
     @property
     def ground(self) -> str:

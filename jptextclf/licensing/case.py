@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from jptextclf.errors import ConfigError
 from jptextclf.licensing.components import NOASSERTION, Component, Relation
-from jptextclf.licensing.identifiers import is_list, to_spdx
+from jptextclf.licensing.expressions import Node, parse
+from jptextclf.licensing.identifiers import is_list, to_spdx, to_spdx_id
 from jptextclf.messages import did_you_mean, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 ROLES = (
@@ -33,6 +33,11 @@ _CHOICES = {
 }
 _FLAGS = {"metadata_body_conflict", "gated", "bundled", "shipped"}
 _LISTS = {"evidence"}
+_LONGEST_LIST = 50
+_LONGEST_TEXT = 1000
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]+")
+_MOVING = {"", "main", "master", "head", "latest", "unknown", "none", "dev", "trunk"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 _ABSENT = "\0absent"
 """Revision of a component whose record has no such key, which asks nothing; null means known to be unpinned."""
 
@@ -82,14 +87,37 @@ class Part:
         return to_spdx(self.license)
 
     @property
+    def tree(self) -> Node:
+        """The declared licence. What cannot be read is a leaf ``NOASSERTION`` beside the ids that can, so that one
+        unreadable word hides no limit.
+        """
+        said = self.license if isinstance(self.license, list) else [self.license]
+        if not said or len(said) > _LONGEST_LIST:
+            return parse(NOASSERTION)
+        branches = tuple(dict.fromkeys(leaf for one in said for leaf in _readable(str(one))))
+        return branches[0] if len(branches) == 1 else Node("and", branches=branches)
+
+    @property
+    def declares_nothing(self) -> bool:
+        """Whether nobody has declared a licence, rather than something that cannot be read."""
+        return not self.metadata and self.license in (NOASSERTION, "", [])
+
+    @property
     def is_list(self) -> bool:
         """Whether the licence is a list of a hub, which says neither AND nor OR."""
         return is_list(self.license) and len(self.license) > 1
 
     @property
     def is_unpinned(self) -> bool:
-        """Whether the record says that no revision is known."""
-        return self.revision is None
+        """Whether the record says that no revision is known, or names one that moves."""
+        if self.revision == _ABSENT:
+            return False
+        return self.revision is None or self.revision.strip().casefold() in _MOVING
+
+    @property
+    def pinned(self) -> str:
+        """The revision that is known; empty where none is."""
+        return "" if self.is_unpinned or self.revision in (None, _ABSENT) else str(self.revision)
 
     @property
     def label(self) -> str:
@@ -105,7 +133,7 @@ def read_case(components: Iterable[Mapping[str, Any] | Component]) -> tuple[Part
 
     :raises ConfigError: something is wrong with their form (``JPT-U111``, all problems at once)
     """
-    if isinstance(components, (str, bytes, Mapping)) or not hasattr(components, "__iter__"):
+    if isinstance(components, (str, bytes, Mapping)) or not isinstance(components, Iterable):
         problem = text("license.not_a_list", found=type(components).__name__)
         raise ConfigError("U111", n=1, problems=f"  {problem}")
     records = [one.to_json() if isinstance(one, Component) else one for one in components]
@@ -131,7 +159,7 @@ def read_case_file(path: Path | str, content: str) -> tuple[list[Any], str | Non
     :raises ConfigError: it is no such file (``JPT-U112``)
     """
     try:
-        data = json.loads(content)
+        data = json.loads(content, object_pairs_hook=_without_repeats, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise ConfigError("U112", path=path, problem=str(error) or type(error).__name__) from error
     if isinstance(data, list):
@@ -142,6 +170,31 @@ def read_case_file(path: Path | str, content: str) -> tuple[list[Any], str | Non
     if use is not None and not isinstance(use, str):
         raise ConfigError("U112", path=path, problem=f"intended_use: {use!r}")
     return data["components"], use
+
+
+def _readable(said: str) -> list[Node]:
+    """The licence that one statement names, or each id in it and ``NOASSERTION`` for the rest."""
+    known = to_spdx(said)
+    if known != NOASSERTION:
+        return [parse(known)]
+    ids = [found for word in _ID.findall(said[:_LONGEST_TEXT]) if (found := to_spdx_id(word))]
+    return [*(parse(one) for one in ids if one != NOASSERTION), parse(NOASSERTION)]
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different; the last of two would win silently.
+
+    :raises ValueError: a key stands twice
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(text("license.used_twice", found=next(one for one in keys if keys.count(one) > 1)))
+    return found
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(text("license.no_number", found=name))
 
 
 def _problems(record: object) -> list[str]:
@@ -172,15 +225,17 @@ def _value_problem(key: str, value: object) -> str:
             "" if is_known else text("license.not_one_of", found=repr(value), known=", ".join(known)) + guess
         )
     if key in _FLAGS:
-        return (
-            "" if isinstance(value, bool) or value is None else text("license.not_a_flag", found=repr(value))
-        )
+        # A hub writes "auto" or "manual" of how it grants access.
+        is_flag = isinstance(value, bool) or value is None or (key == "gated" and value in ("auto", "manual"))
+        return "" if is_flag else text("license.not_a_flag", found=repr(value))
     if key in _LISTS:
         fits = isinstance(value, (list, tuple)) and all(isinstance(one, Mapping) for one in value)
         return "" if fits else text("license.not_evidence", found=type(value).__name__)
     if key in {"license", "upstream_data"}:
         fits = value is None or isinstance(value, str) or _is_strings(value)
         return "" if fits else text("license.not_a_license", found=repr(value))
+    if isinstance(value, str) and key == "name" and _CONTROL.search(value):
+        return text("license.control_characters", found=repr(value))
     return "" if value is None or isinstance(value, str) else text("license.not_text", found=repr(value))
 
 
@@ -192,6 +247,8 @@ def _part(record: Mapping[str, Any]) -> Part:
     # A null says nothing, except of a revision: known to be unpinned.
     said = {key: value for key, value in record.items() if value is not None or key == "revision"}
     said["evidence"] = tuple(said.get("evidence", ()))
+    if said.get("gated"):
+        said["gated"] = True
     if isinstance(said.get("license"), tuple):
         said["license"] = list(said["license"])
     name = said.get("name", "")

@@ -23,7 +23,7 @@ from jptextclf.messages import did_you_mean, text
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jptextclf.licensing.assessment import Obligation
     from jptextclf.licensing.case import Part
@@ -33,13 +33,16 @@ Kind = Literal["waiver", "acknowledgement", "evidence", "permission"]
 _KINDS: tuple[Kind, ...] = ("waiver", "acknowledgement", "evidence", "permission")
 MISSING_EVIDENCE = frozenset(
     {
-        "weights-no-grant-research", "data-no-grant-research", "bundled-no-grant-dictionary",
-        "conflict-unknown-reading", "unpinned", "gate-unrecorded", "claimed-own",
+        "weights-no-grant-research", "data-no-grant-research",
+        "conflict-unknown-reading", "unpinned", "gate-unrecorded", "claimed-own", "customer-permission-stated",
+        "used-no-grant-research",
     }
 )  # fmt: skip
 """Rules about facts that nobody has: a signature does not replace them, an ``[[evidence]]`` entry does."""
 _TOP = {"schema_version", "name", "version", "default_use", "approvers", "uses", "licenses", "components", "choice",
         *_KINDS}  # fmt: skip
+_ANY_REVISION = "\0any"
+"""For duties, which are taken on whatever the revision of the component."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -57,7 +60,7 @@ class Entry:
     """Address or file of the document behind it."""
     component: str = ""
     revision: str = ""
-    """Scope: the revision that it is about; empty for data without one."""
+    """Scope: the revision that it is about; empty for what has none."""
     uses: tuple[str, ...] = ()
     rule: str = ""
     """The rule that a waiver settles."""
@@ -82,7 +85,7 @@ class Entry:
         """Whether it is about this component and use, and in force on that day."""
         return (
             (not self.component or self.component == component)
-            and (not self.revision or self.revision == (revision or ""))
+            and (revision is _ANY_REVISION or self.revision == (revision or ""))
             and use in self.uses
             and dt.date.fromisoformat(self.date) <= today <= dt.date.fromisoformat(self.expires)
         )
@@ -107,14 +110,15 @@ class CompanyPolicy:
     """Component and the branch of its OR that the company takes."""
     entries: tuple[Entry, ...] = ()
 
-    def words(self, component: str, use: str) -> frozenset[str]:
-        """Conditions of the policy about a component and a use."""
+    def words(self, component: str, use: str, output: tuple[str, ...]) -> frozenset[str]:
+        """Conditions of the policy about a component, a use and the output licence."""
         is_use_denied = use in self.denied_uses or bool(self.allowed_uses and use not in self.allowed_uses)
-        bare = component.partition("@")[0]
-        words = {"company-denies-use"} if is_use_denied else set()
-        return frozenset(
-            words | ({"company-denies-component"} if {component, bare} & {*self.denied_components} else set())
-        )
+        words = {"company-denies-use"} if is_use_denied else set[str]()
+        if _bare_name(component) in {_bare_name(one) for one in self.denied_components}:
+            words.add("company-denies-component")
+        if any("company-denies-license" in self.license_words(one) for one in output):
+            words.add("company-denies-output")
+        return frozenset(words)
 
     def license_words(self, license_id: str) -> frozenset[str]:
         """Conditions of the policy about a licence."""
@@ -128,26 +132,35 @@ class CompanyPolicy:
         """The branch of an OR that the company takes for a component; empty if it names none."""
         return dict(self.choices).get(component, "")
 
+    def idle(self, parts: Iterable[Part], use: str, today: dt.date) -> list[str]:
+        """Ids of entries that name a component of the case and do not count: another use, revision or time."""
+        named = {part.name: part.pinned for part in parts if part.name}
+        return [
+            one.id
+            for one in self.entries
+            if one.component in named and not one.covers(one.component, named[one.component], use, today)
+        ]
+
     def waiver_for(self, part: Part, rule: Rule, use: str, today: dt.date) -> Decision | None:
         """The entry that settles a review; never one for what is blocked."""
         if rule.verdict is not Verdict.NEEDS_REVIEW:
             return None
         for one in self._entries("waiver"):
-            if one.rule == rule.id and one.covers(part.label, part.revision, use, today):
+            if one.rule == rule.id and one.covers(part.name, part.pinned, use, today):
                 return one.decision()
         return None
 
     def acknowledgement_of(self, duty: Obligation, use: str, today: dt.date) -> Decision | None:
         """The entry by which somebody takes on a duty that no file can meet."""
         for one in self._entries("acknowledgement"):
-            if one.duty in {duty.token, duty.kind} and one.covers(duty.component, None, use, today):
+            if one.duty in {duty.token, duty.kind} and one.covers(duty.component, _ANY_REVISION, use, today):
                 return one.decision()
         return None
 
     def completed(self, part: Part, use: str, today: dt.date, decisions: list[Decision]) -> Part:
         """A component with the licence that was found for it, and the permission that was given."""
         for one in self._entries("evidence"):
-            if part.declared == NOASSERTION and one.covers(part.label, part.revision, use, today):
+            if NOASSERTION in part.tree.leaves() and one.covers(part.name, part.pinned, use, today):
                 decisions.append(one.decision())
                 shown = {
                     "statement": one.license,
@@ -155,9 +168,12 @@ class CompanyPolicy:
                     "sha256": one.sha256,
                     "date": one.date,
                 }
-                part = replace(part, license=one.license, evidence=(*part.evidence, shown))
+                # What is missing is filled in; what is declared beside it stays.
+                known = [leaf for leaf in part.tree.leaves() if leaf != NOASSERTION]
+                license_id = " AND ".join([*known, f"({one.license})" if known else one.license])
+                part = replace(part, license=license_id, metadata="", evidence=(*part.evidence, shown))
         for one in self._entries("permission"):
-            if one.covers(part.label, part.revision, use, today):
+            if one.covers(part.name, part.pinned, use, today):
                 decisions.append(one.decision())
                 part = replace(part, has_permission=True)
         return part
@@ -175,7 +191,7 @@ def load_policy(path: str | os.PathLike[str]) -> CompanyPolicy:
     try:
         data = place.read_bytes()
         table = tomllib.loads(data.decode("utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise ConfigError("U114", path=place, n=1, problems=f"  {problem}") from error
     problems = list(_problems(table))
@@ -225,11 +241,13 @@ def _problems(table: dict[str, Any]) -> Iterator[str]:
     for key in table:
         if key not in _TOP:
             yield f"{key}: {text('license.unknown_key')}{did_you_mean(key, _TOP)}"
-    if table.get("schema_version") != 1:
+    if table.get("schema_version") != 1 or type(table["schema_version"]) is not int:
         yield f"schema_version: {text('license.not_one_of', found=repr(table.get('schema_version')), known='1')}"
     if not isinstance(table.get("name"), str) or not table["name"].strip():
         yield f"name: {text('license.missing')}"
     yield from _list_problems(table)
+    if not isinstance(table.get("version", ""), str):
+        yield f"version: {text('license.not_text', found=repr(table['version']))}"
     if (use := table.get("default_use")) is not None:
         yield from _unknown_uses("default_use", [use])
     seen: set[str] = set()
@@ -267,13 +285,7 @@ def _list_problems(table: dict[str, Any]) -> Iterator[str]:
     if not _is_names(table.get("approvers", [])):
         yield f"approvers: {text('license.not_names')}"
     choices = table.get("choice", [])
-    fits = isinstance(choices, list) and all(
-        isinstance(one, dict)
-        and set(one) == {"component", "license"}
-        and to_spdx(one["license"]) != NOASSERTION
-        for one in choices
-    )
-    if not fits:
+    if not isinstance(choices, list) or not all(_is_choice(one) for one in choices):
         yield f"choice: {text('license.not_a_choice')}"
 
 
@@ -282,12 +294,25 @@ def _entry_problems(kind: Kind, row: dict[str, Any], approvers: object, seen: se
     for key in row:
         if key not in known:
             yield f"{key}: {text('license.unknown_key')}{did_you_mean(key, known)}"
+    wrong = [
+        key for key, value in row.items() if not (_is_names(value) if key == "uses" else _is_text(value))
+    ]
+    for key in wrong:
+        yield f"{key}: {text('license.not_text', found=repr(row[key]))}"
+    if wrong:
+        return
     for key in (*_SIGNED, *_NEEDED[kind]):
-        if not row.get(key):
+        if not row.get(key) or not str(row[key]).strip():
             yield f"{key}: {text('license.missing')}"
     for key in ("date", "expires"):
         if row.get(key) and not _is_date(str(row[key])):
             yield f"{key}: {text('license.not_a_date', found=repr(str(row[key])))}"
+    if (
+        _is_date(str(row.get("date")))
+        and _is_date(str(row.get("expires")))
+        and str(row["expires"]) < str(row["date"])
+    ):
+        yield f"expires: {text('license.ends_before_it_begins', found=row['expires'])}"
     if row.get("id") in seen:
         yield f"id: {text('license.used_twice', found=row['id'])}"
     seen.add(str(row.get("id")))
@@ -319,13 +344,25 @@ def _subject_problems(kind: Kind, row: dict[str, Any]) -> Iterator[str]:
 def _unknown_uses(key: str, value: object) -> Iterator[str]:
     uses = written_policy().uses
     for one in value if isinstance(value, list) else [value]:
-        if one not in uses:
+        if not isinstance(one, str) or one not in uses:
             known = ", ".join(uses)
             yield f"{key}: {text('license.not_one_of', found=repr(one), known=known)}{did_you_mean(str(one), uses)}"
 
 
+def _is_choice(row: object) -> bool:
+    if not isinstance(row, dict) or set(row) != {"component", "license"}:
+        return False
+    texts = all(isinstance(one, str) for one in row.values())
+    return texts and to_spdx(row["license"]) != NOASSERTION
+
+
 def _is_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
+
+
+def _is_text(value: object) -> bool:
+    # TOML has dates of its own.
+    return isinstance(value, str) or type(value) is dt.date
 
 
 def _is_date(value: str) -> bool:
@@ -333,3 +370,8 @@ def _is_date(value: str) -> bool:
         return bool(_DATE.match(value)) and bool(dt.date.fromisoformat(value))
     except ValueError:
         return False
+
+
+def _bare_name(name: str) -> str:
+    """A component's name without its revision; case and outer spaces do not count."""
+    return name.partition("@")[0].strip().casefold()

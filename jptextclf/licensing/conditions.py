@@ -33,19 +33,30 @@ _LIMITS = {
     "non-commercial": {"non-commercial", "commercial-by-permission"},
     "research-only": {"research-only", "educational-only", "evaluation-only", "personal-only"},
 }
+# Limits that do not even let a company do research.
+_NOT_RESEARCH = {"educational-only", "evaluation-only", "personal-only"}
 _UNDERSTOOD = frozenset().union(*_LIMITS.values())
-# Words by which a contract clause or a card lets somebody do something, and by which a citation is asked for.
+# Words by which a contract clause lets somebody do something, and by which it does not.
 _PERMITS = re.compile(
     r"\b(?:permit|allow|grant|consent|authori[sz]|may (?:be )?use|agree)|許諾|許可|承諾|同意|認める|利用できる|差し支えない",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
-    r"\b(?:not|never|no|without|prohibit|forbid|except)\b|禁止|禁じ|できない|認めない|ない|除く|不可",
+    r"\b(?:not|never|no|without|prohibit|forbid|except|unless|only|must|require|prior|subject to)\b|禁止|禁じ|できない|ません"
+    r"|ない|除く|不可|しておらず|要する|必要|事前|有償|違反|限る|限り",
     re.IGNORECASE,
 )
-_CITES = re.compile(r"\bcit(?:e|ation|ing)\b|引用|文献|出典", re.IGNORECASE)
-_SHORTEST_CITATION = 200
-"""Characters; a longer text is more than a request to cite and has to be read."""
+# One sentence that asks for a citation and for nothing else.
+_CITATION = re.compile(
+    r"\s*(?:please |kindly )?cite\b[^.;:!?\n]{0,120}[.!]?\s*\Z"
+    r"|[^。．！\n]{0,60}(?:引用|出典|文献)[^。．！\n]{0,20}(?:してください|して下さい|お願いします|お願いいたします|すること|明記|記載)[。．]?\s*\Z",
+    re.IGNORECASE,
+)
+_OTHER_TERMS = re.compile(
+    r"licen[cs]|\bCC\b|\buse|compan|commerc|academ|fee|pay|契約|ライセンス|許諾|企業|法人|商用|営利|有償|料金|利用|提供|違反",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(r"\s*(?:linear |classification |classifier )*head(?: only)?\s*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,12 +103,13 @@ def path_of(part: Part) -> str:
 
 
 def is_bundled(part: Part, use: Use) -> bool:
-    """Whether it is inside what is given away; unsaid, a tokenizer is, and in a container everything is."""
+    """Whether it is inside what is given away or served; unsaid, a tokenizer is, and in a container or a service
+    everything is.
+    """
     if part.bundled is not None:
         return part.bundled
-    return part.role == "tokenizer" or (
-        use.id.startswith("redistribute-container") and path_of(part) == "bundled"
-    )
+    runs_it = use.network or use.id.startswith("redistribute-container")
+    return part.role == "tokenizer" or (runs_it and path_of(part) == "bundled")
 
 
 def use_words(use: Use) -> frozenset[str]:
@@ -114,17 +126,16 @@ def use_words(use: Use) -> frozenset[str]:
 def part_words(part: Part, use: Use, *, linear_head: bool, purpose_declared: bool) -> frozenset[str]:
     """Of the component itself, whatever its licence; with those of the use.
 
-    :param linear_head: whether what is shipped is a head alone
+    :param linear_head: whether nothing that the case says of its output is more than a head
     :param purpose_declared: whether the case names a purpose that restrictions may be about
     """
     is_teacher = part.role == "teacher" or part.relation == "distilled-from"
-    is_head = linear_head or part.relation == "features-from"
     bundled = is_bundled(part, use)
     flags = {
         "teacher": is_teacher,
         "not-shipped": not part.shipped and not is_teacher,
         "in-the-model": part.shipped and not is_teacher,
-        "linear-head": is_head,
+        "linear-head": linear_head and part.relation == "features-from",
         "bundled": bundled,
         "handed-over": bundled and use.leaves,
         "dictionary": part.role == "dictionary",
@@ -137,7 +148,8 @@ def part_words(part: Part, use: Use, *, linear_head: bool, purpose_declared: boo
         "purpose-declared": purpose_declared,
         "relicensed-later": bool(part.later_license),
         "relicensed-before": bool(part.previous_license),
-        "mirror": _is_mirror(part),
+        "copy-of-data": _is_mirror(part) and path_of(part) in {"data", "evaluation"},
+        "made-from-other": _is_mirror(part) and path_of(part) not in {"data", "evaluation"},
         "upstream-withdrawn": part.upstream_status.casefold() not in {"", "active", "available", "current"},
     }
     words = {name for name, holds in flags.items() if holds}
@@ -165,17 +177,20 @@ def license_words(part: Part, license_id: str, output: Output) -> frozenset[str]
     if asks & _CREDIT:
         words.add("asks-for-credit")
     if asks & {"non-commercial", "research-only"}:
-        words |= {"limited-grant", "limited"}
-    if license_id == NOASSERTION:
-        words.add("limited")
+        words.add("limited-grant")
+    if is_own_grant:
+        words.add("own-grant")
     return frozenset(words)
 
 
 @cache
 def limits_in(prose: str) -> frozenset[str]:
-    """``non-commercial`` and ``research-only``, as far as a prose says so."""
+    """``non-commercial``, ``research-only`` and ``not-for-research``, as far as a prose says so."""
     kinds = _kinds_in(prose)
-    return frozenset({ask for ask, named in _LIMITS.items() if kinds & named})
+    asks = {ask for ask, named in _LIMITS.items() if kinds & named}
+    if kinds & _NOT_RESEARCH and "research-only" not in kinds:
+        asks.add("not-for-research")
+    return frozenset(asks)
 
 
 @cache
@@ -195,11 +210,21 @@ def _words_of_terms(part: Part) -> set[str]:
             continue
         if part.origin == "customer" and _PERMITS.search(prose) and not _REFUSES.search(prose):
             words.add("permission-stated")
-        elif _CITES.search(prose) and len(prose) < _SHORTEST_CITATION and not _REFUSES.search(prose):
+        elif is_citation(prose):
             words.add("asks-for-citation")
         elif part.origin != "customer":
             words.add("extra-terms-unread")
     return words
+
+
+def is_citation(prose: str) -> bool:
+    """Whether a prose asks for a citation and for nothing else."""
+    return bool(_CITATION.match(prose)) and not _REFUSES.search(prose) and not _OTHER_TERMS.search(prose)
+
+
+def is_head_alone(form: str) -> bool:
+    """Whether a form of an output says that it is a head and nothing more."""
+    return bool(_HEAD.match(form))
 
 
 def _words_of_gate(part: Part) -> set[str]:

@@ -7,6 +7,8 @@ model and no wording.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.conditions import (
     Output,
     facts_of,
+    is_head_alone,
     license_words,
     limits_in,
     part_words,
@@ -36,8 +39,12 @@ if TYPE_CHECKING:
     from jptextclf.licensing.components import Component
     from jptextclf.licensing.rules import Use
 
+_COPYRIGHT = re.compile(r"(?:Copyright|\(c\)|©)(?:\s|\(c\)|©|[\d,–-])*([^\d\s].{1,80})", re.IGNORECASE)
 _RULE_SOURCE = "jptextclf/licensing/rules/rules.toml"
 _JUDGED_ALONE = ("output", "declared_use")
+_ABOUT_PROSE = ("extra-terms", "cite", "customer", "limited-purpose")
+_MOST_WAYS = 4096
+_OWN_TERMS = "LicenseRef-Terms-Not-Read"
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class _Finding:
     license: str
     words: frozenset[str]
     statement: str = ""
+    waiver: str = ""
+    """Id of the signed entry that settles it."""
 
 
 @dataclass(frozen=True)
@@ -87,24 +96,28 @@ def assess(
         (``JPT-U113``) or the policy (``JPT-U114``) is wrong
     """
     company = policy if isinstance(policy, CompanyPolicy) or policy is None else load_policy(policy)
-    records = [*components] if not isinstance(components, (str, bytes)) else components
-    parts = read_case(records)
+    parts = read_case(components)
     case = _case_of(parts, use, output_license, company, today)
     judged = [part for part in parts if part.role not in _JUDGED_ALONE]
     decisions: list[Decision] = []
     findings = [one for part in judged for one in _findings(_with_evidence(part, case, decisions), case)]
     findings += _joined([_with_evidence(part, case, []) for part in judged], case)
-    reasons = _reasons(findings, case, decisions)
+    findings = [_waived(one, case, decisions) for one in findings]
+    reasons = _reasons(findings)
     verdict = Verdict.worst(one.verdict if not one.waiver else Verdict.OK_WITH_OBLIGATIONS for one in reasons)
     questions = dict.fromkeys(
         Question(topic, one.part.label) for one in findings for topic in one.rule.questions
     )
+    if company:
+        questions |= dict.fromkeys(
+            Question("decision-not-in-force", one) for one in company.idle(judged, use, case.today)
+        )
     assessment = Assessment(
         verdict=verdict,
         use=use,
         output_license=case.output.expression or None,
         components=tuple(part.record for part in parts),
-        obligations=_obligations(findings, reasons, case, decisions),
+        obligations=_obligations(findings, case, decisions),
         reasons=reasons,
         unsettled=tuple(questions),
         decisions=tuple(dict.fromkeys(decisions)),
@@ -132,18 +145,27 @@ def _case_of(
     today: dt.date | None,
 ) -> _Case:
     outputs = [part for part in parts if part.role == "output"]
-    stated = [to_spdx(part.license) for part in outputs if part.license]
+    stated = [one for part in outputs for one in _stated_output(part)]
     if output_license is not None:
-        stated = [checked_output(output_license)]
-    known = [one for one in stated if one != NOASSERTION]
+        stated.append(checked_output(output_license))
+    forms = [part.form for part in outputs if part.form]
     return _Case(
         use=use_named(use),
-        output=Output(" AND ".join(dict.fromkeys(f"({one})" if " OR " in one else one for one in known))),
-        linear_head=any("head" in part.form.casefold() for part in outputs),
+        output=Output(" AND ".join(dict.fromkeys(f"({one})" if " OR " in one else one for one in stated))),
+        linear_head=all(is_head_alone(one) for one in forms),
         purpose_declared=any(part.role == "declared_use" and part.purpose for part in parts),
         company=company,
         today=today or dt.datetime.now(tz=dt.UTC).date(),
     )
+
+
+def _stated_output(part: Part) -> list[str]:
+    """What an output component says of its licence: what cannot be read, and terms on top, are terms of one's own."""
+    if part.license in (NOASSERTION, "", []) and not (part.prose or part.extra_terms):
+        return []
+    known = part.declared
+    stated = [_OWN_TERMS if known == NOASSERTION else known]
+    return [*stated, *([_OWN_TERMS] if part.prose or part.extra_terms else [])]
 
 
 def checked_output(license_id: str) -> str:
@@ -164,32 +186,50 @@ def _findings(part: Part, case: _Case) -> list[_Finding]:
     """Every row that applies to a component, over all readings of its licence; at least one."""
     base = part_words(part, case.use, linear_head=case.linear_head, purpose_declared=case.purpose_declared)
     if case.company:
-        base |= case.company.words(part.label, case.use.id)
-    readings = _readings(part)
-    is_conflict = part.metadata_body_conflict or len(readings) > 1
-    if is_conflict:
-        leaves = [leaf for one in readings for leaf in parse(one).leaves()]
-        met = bool(case.output.ids) and all(case.output.fits_as_it_stands(leaf) for leaf in leaves)
-        base |= {"conflict", *(["output-fits-every-reading"] if met else [])}
-        if len(readings) == 1:
-            base |= {"conflict-unread"}
-    if part.declared == NOASSERTION and readings != [NOASSERTION]:
-        base |= {"stated-in-text-only"}
-    found = [one for reading in readings for one in _of_tree(part, parse(reading), base, case)]
+        base |= case.company.words(part.label, case.use.id, case.output.ids)
+    readings = readings_of(part)
+    base |= _words_of_readings(part, readings, case)
+    found = [one for reading in readings for one in _of_tree(part, reading, base, case)]
     if part.upstream_license and path_of(part) in {"data", "evaluation"}:
         found += _of_tree(part, parse(to_spdx(part.upstream_license)), base, case)
-    if part.code_license and "bundled" in base and path_of(part) == "bundled":
+    if part.code_license and path_of(part) == "bundled":
         found += _of_tree(part, parse(to_spdx(part.code_license)), base, case)
     found = _after_relicensing(part, found, base, case)
     return _once(found) or _matching(part, part.declared, base | {"nothing-else"})
 
 
-def _readings(part: Part) -> list[str]:
-    """The licence expressions that the component may be under: as declared, and as its text states."""
-    declared, stated = part.declared, to_spdx(part.body_license) if part.body_license else ""
-    if part.license == NOASSERTION or declared == NOASSERTION:
-        return [stated or NOASSERTION]
-    return list(dict.fromkeys(one for one in (declared, stated) if one))
+def readings_of(part: Part) -> list[Node]:
+    """What the component may be under: as declared, and as its text states.
+
+    A text counts alone where nobody has declared anything; where something unreadable is declared, it stands for
+    the part that cannot be read.
+    """
+    declared = part.tree
+    if not part.body_license:
+        return [declared]
+    stated = parse(to_spdx(part.body_license))
+    if part.declares_nothing:
+        return [stated]
+    if NOASSERTION in declared.leaves():
+        known = tuple(parse(one) for one in declared.leaves() if one != NOASSERTION)
+        return [Node("and", branches=(*known, stated)) if known else stated]
+    return list(dict.fromkeys((declared, stated)))
+
+
+def _words_of_readings(part: Part, readings: list[Node], case: _Case) -> frozenset[str]:
+    """How the readings of a licence stand to each other, and to the output licence."""
+    words: set[str] = set()
+    if part.body_license and part.declares_nothing:
+        words.add("stated-in-text-only")
+    elif part.body_license and NOASSERTION in part.tree.leaves():
+        words.add("declaration-unread")
+    if part.metadata_body_conflict or len(readings) > 1:
+        leaves = [leaf for one in readings for leaf in one.leaves()]
+        met = bool(case.output.ids) and all(case.output.fits_as_it_stands(leaf) for leaf in leaves)
+        words |= {"conflict", *(["output-fits-every-reading"] if met else [])}
+        if len(readings) == 1 and "declaration-unread" not in words:
+            words.add("conflict-unread")
+    return frozenset(words)
 
 
 def _of_tree(part: Part, node: Node, base: frozenset[str], case: _Case) -> list[_Finding]:
@@ -204,7 +244,7 @@ def _of_tree(part: Part, node: Node, base: frozenset[str], case: _Case) -> list[
     words = base | license_words(part, node.name, case.output)
     if part.origin == "customer":
         # The contract is the licence: what it permits is what somebody has signed, not an id.
-        words -= {"no-facts", "no-grant", "limited"}
+        words -= {"no-facts", "no-grant"}
     if case.company:
         words |= case.company.license_words(node.name)
     return _matching(part, node.name, words)
@@ -223,7 +263,10 @@ def _after_relicensing(
     """Where only a later licence of the same thing permits the use: its findings, and the question of its reach."""
     if not part.later_license or path_of(part) != "weights":
         return found
-    later = _of_tree(part, parse(to_spdx(part.later_license)), base | {"needs-the-later-license"}, case)
+    grant = parse(to_spdx(part.later_license))
+    if not all(facts_of(one) for one in grant.leaves()):
+        return found
+    later = _of_tree(part, grant, base | {"needs-the-later-license"}, case)
     if _worst(found) is Verdict.BLOCKED and _worst(later) < Verdict.BLOCKED:
         return later
     return found
@@ -250,7 +293,7 @@ def _statement(part: Part, rule: Rule) -> str:
     """The upstream words that a row is about, where they are prose."""
     if rule.id.startswith("gate-"):
         return part.extra_gated_prompt
-    if rule.clause in {"non-commercial", "research-only"} or "extra-terms" in rule.id or "cite" in rule.id:
+    if rule.clause in {"non-commercial", "research-only"} or any(one in rule.id for one in _ABOUT_PROSE):
         prose = [one for one in (part.extra_terms, part.prose) if one]
         return next((one for one in prose if limits_in(one)), prose[0] if prose else "")
     return ""
@@ -262,16 +305,33 @@ def _statement(part: Part, rule: Rule) -> str:
 def _joined(parts: list[Part], case: _Case) -> list[_Finding]:
     """That some licence satisfies everything that is copied into the model, if it leaves."""
     inside = [part for part in parts if path_of(part) == "weights" and part.shipped and not _is_teacher(part)]
-    ids = [(part.label, _ids_inside(part)) for part in inside]
-    if len(inside) < 2 or common_outputs(one for _, own in ids for one in own) != []:
+    ways = [[way for one in readings_of(part) for way in one.choices()] for part in inside]
+    if not inside or _can_be_joined(ways):
         return []
+    limits = ("outputs", "clashes")
     limited = sorted(
-        {name for name, own in ids if any((one := facts_of(i)) and (one.outputs or one.clashes) for i in own)}
+        {
+            part.label
+            for part, own in zip(inside, ways, strict=True)
+            if any(
+                getattr(facts, key)
+                for way in own
+                for one in way
+                if (facts := facts_of(one))
+                for key in limits
+            )
+        }
     )
     words = use_words(case.use) | {"no-common-output"}
     whole = replace(inside[0], name=" + ".join(limited), evidence=())
     rules = (rule for rule in written_policy().rules if rule.matches("whole", words) and rule.path == "whole")
     return [_Finding(whole, rule, "", words) for rule in rules]
+
+
+def _can_be_joined(ways: list[list[tuple[str, ...]]]) -> bool:
+    """Whether, for some choice among the ORs and readings of each component, one output licence fits all."""
+    tried = itertools.islice(itertools.product(*ways), _MOST_WAYS)
+    return any(common_outputs(one for way in choice for one in way) != [] for choice in tried)
 
 
 def common_outputs(license_ids: Iterable[str]) -> list[str] | None:
@@ -290,17 +350,6 @@ def common_outputs(license_ids: Iterable[str]) -> list[str] | None:
     return common
 
 
-def _ids_inside(part: Part) -> tuple[str, ...]:
-    """The licence ids that bind together; of an OR only the branch that limits least."""
-    found: tuple[str, ...] = ()
-    for reading in _readings(part):
-        node = parse(reading)
-        branches = node.branches if node.kind == "or" else (node,)
-        free = [one for one in branches if common_outputs(one.leaves()) is None]
-        found += (free or list(branches))[0].leaves()
-    return found
-
-
 def _is_teacher(part: Part) -> bool:
     return part.role == "teacher" or part.relation == "distilled-from"
 
@@ -308,15 +357,21 @@ def _is_teacher(part: Part) -> bool:
 # ---- what people read and do --------------------------------------------------------------------------------------
 
 
-def _reasons(findings: list[_Finding], case: _Case, decisions: list[Decision]) -> tuple[Reason, ...]:
+def _waived(finding: _Finding, case: _Case, decisions: list[Decision]) -> _Finding:
+    """A finding with the waiver that settles it, if there is one."""
+    if case.company is None:
+        return finding
+    waiver = case.company.waiver_for(finding.part, finding.rule, case.use.id, case.today)
+    if waiver is None:
+        return finding
+    decisions.append(waiver)
+    return replace(finding, waiver=waiver.id)
+
+
+def _reasons(findings: list[_Finding]) -> tuple[Reason, ...]:
     """Worst first, then in the order of the components."""
     reasons = []
     for one in findings:
-        waiver = (
-            case.company.waiver_for(one.part, one.rule, case.use.id, case.today) if case.company else None
-        )
-        if waiver:
-            decisions.append(waiver)
         facts = facts_of(one.license)
         clause = facts.clauses.get(one.rule.clause, "") if facts and one.rule.clause else ""
         reasons.append(
@@ -331,28 +386,25 @@ def _reasons(findings: list[_Finding], case: _Case, decisions: list[Decision]) -
                 source=facts.source if facts and clause else one.rule.source or _RULE_SOURCE,
                 evidence=one.part.evidence,
                 statement=one.statement,
-                waiver=waiver.id if waiver else "",
+                waiver=one.waiver,
             )
         )
     return tuple(sorted(reasons, key=lambda reason: -reason.verdict.rank))
 
 
-def _obligations(
-    findings: list[_Finding], reasons: tuple[Reason, ...], case: _Case, decisions: list[Decision]
-) -> tuple[Obligation, ...]:
-    """Every duty once for each component, with the record that is always kept."""
-    waived = {(one.component, one.rule): one.waiver for one in reasons if one.waiver}
+def _obligations(findings: list[_Finding], case: _Case, decisions: list[Decision]) -> tuple[Obligation, ...]:
+    """Every duty once for each component, with the record that is always kept.
+
+    A duty that two findings name is settled by a waiver only if both are.
+    """
     found: dict[tuple[str, str], Obligation] = {}
     found["keep-license-record", ""] = _obligation("keep-license-record", "", case, decisions, "")
-    for one in findings:
+    for one in sorted(findings, key=lambda finding: bool(finding.waiver)):
         for template in one.rule.duties:
             token = _filled(template, one)
-            if not token:
-                continue
-            waiver = waived.get((one.part.label, one.rule.id), "")
-            found.setdefault(
-                (token, one.part.label), _obligation(token, one.part.label, case, decisions, waiver)
-            )
+            key = (token, one.part.label)
+            if token and key not in found:
+                found[key] = _obligation(token, one.part.label, case, decisions, one.waiver)
     return tuple(found.values())
 
 
@@ -377,18 +429,26 @@ def _obligation(
 def _filled(template: str, finding: _Finding) -> str:
     """A duty's token with its names; empty for one that would name nothing."""
     part, facts = finding.part, facts_of(finding.license)
-    common = common_outputs(leaf for one in _readings(part) for leaf in parse(one).leaves())
+    common = common_outputs(leaf for one in readings_of(part) for leaf in one.leaves())
     token = template.format(
         component=part.label,
         license=finding.license,
         declared=part.declared,
-        holder=part.label,
+        holder=_holder(part),
         upstream=f"{part.upstream_name or part.label} {to_spdx(part.upstream_license or None)}",
         outputs=facts.own_output if facts else "",
         restrictions=facts.restrictions if facts and facts.restrictions else finding.license,
         common_outputs=common[0] if common else "",
     )
     return "" if token.endswith(":") else token
+
+
+def _holder(part: Part) -> str:
+    """Whose copyright it is, by the evidence; else what it is called."""
+    for one in part.evidence:
+        if found := _COPYRIGHT.search(str(one.get("statement", ""))):
+            return found[1].strip(" .,")
+    return part.label
 
 
 def _with_evidence(part: Part, case: _Case, decisions: list[Decision]) -> Part:

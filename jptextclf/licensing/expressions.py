@@ -24,6 +24,18 @@ class Node:
             found += branch.leaves()
         return tuple(dict.fromkeys(found))
 
+    def choices(self) -> tuple[tuple[str, ...], ...]:
+        """Every way to choose among its ORs, as the licence ids that then bind together; at most 64 ways."""
+        if self.kind == "id":
+            return ((self.name,),)
+        ways = [one.choices() for one in self.branches]
+        if self.kind == "or":
+            return tuple(way for one in ways for way in one)[:64]
+        joined: tuple[tuple[str, ...], ...] = ((),)
+        for one in ways:
+            joined = tuple((*before, *after) for before in joined for after in one)[:64]
+        return joined
+
 
 @cache
 def parse(expression: str) -> Node:
@@ -41,6 +53,10 @@ def _node(tree: Any) -> Node:
     if kind in {"AND", "OR"}:
         branches = tuple(_node(one) for one in tree.args)
         return Node("and" if kind == "AND" else "or", branches=branches)
-    # An exception (WITH) only permits more; the licence itself is what is judged.
-    license_symbol = getattr(tree, "license_symbol", tree)
-    return Node("id", str(getattr(license_symbol, "key", license_symbol)))
+    exception = getattr(tree, "exception_symbol", None)
+    if exception is None:
+        return Node("id", str(getattr(tree, "key", tree)))
+    # An exception of the SPDX list only permits more, so the licence itself is judged. Anything else after WITH
+    # may take rights away: nobody has read it.
+    is_listed = exception.is_exception and not exception.key.startswith("LicenseRef-")
+    return Node("id", str(tree.license_symbol.key) if is_listed else str(tree))

@@ -131,8 +131,8 @@ def use_named(name: str) -> Use:
     :raises ConfigError: there is none (``JPT-U110``)
     """
     uses = written_policy().uses
-    if name not in uses:
-        raise ConfigError("U110", use=name, known=listing(uses), guess=did_you_mean(name, uses))
+    if not isinstance(name, str) or name not in uses:
+        raise ConfigError("U110", use=name, known=listing(uses), guess=did_you_mean(str(name), uses))
     return uses[name]
 
 
