@@ -159,6 +159,18 @@ def test_a_card_that_agrees_with_its_text_is_no_conflict(tmp_path):
     assert (found.license, found.body_license, found.conflict) == ("Apache-2.0", None, False)
 
 
+def test_a_list_of_licences_stays_a_list_and_an_unclear_one_keeps_its_words(tmp_path, encoder):
+    (encoder / "README.md").write_text(
+        CARD.format(id="[apache-2.0, bsd-3-clause]", text=""), encoding="utf-8"
+    )
+    base = base_of(find_subject(encoder))
+    assert base["license"] == ["Apache-2.0", "BSD-3-Clause"]
+    verdict = license_check(encoder, "redistribute-weights-commercial", output_license="Apache-2.0").verdict
+    assert str(verdict) == "needs-review"
+    (encoder / "README.md").write_text(CARD.format(id="other", text=""), encoding="utf-8")
+    assert base_of(find_subject(encoder))["metadata"] == "other"
+
+
 def test_limits_in_the_text_are_kept_word_for_word(tmp_path):
     found = beside(
         tmp_path, README__md=CARD.format(id="mit", text="## ライセンス\n\n本モデルの商用利用は禁止です。")

@@ -33,8 +33,10 @@ _MOST = 8
 class Stated:
     """What a directory states of a model's licence."""
 
-    license: str
-    """As the card's metadata declare it, or ``NOASSERTION``."""
+    license: str | tuple[str, ...]
+    """As the card's metadata declare it, or ``NOASSERTION``; several where they give a list."""
+    metadata: str
+    """The declaration in its own words where it is no clear id, or why it cannot be read."""
     body_license: str | None
     """What the card's text or a licence file states instead; None where nothing differs."""
     conflict: bool | None
@@ -50,7 +52,7 @@ class Stated:
     def complete(self, component: Component) -> Component:
         """The component with what is stated of it."""
         return replace(
-            component, license=self.license, body_license=self.body_license, metadata_body_conflict=self.conflict,
+            component, license=self.license, metadata=self.metadata, body_license=self.body_license, metadata_body_conflict=self.conflict,
             prose=self.prose, gated=bool(self.gated_prompt) or None, extra_gated_prompt=self.gated_prompt,
             note=self.note, evidence=self.evidence,
         )  # fmt: skip
@@ -83,7 +85,8 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "") -> Stated
         for name, one in files.items()
     ]
     return Stated(
-        license=card.declared,
+        license=card.licenses or card.declared,
+        metadata=card.metadata,
         body_license=_joined(others) or None,
         conflict=contradicts if is_compared or card.conflict else None,
         prose="; ".join(dict.fromkeys(one.statement for one in limits[:_MOST])),
