@@ -363,11 +363,88 @@ def test_a_limit_on_use_is_found(text, kind):
         "Commercial use is allowed.", "You may use the model commercially.", "For commercial and non-commercial use.",
         "Non-commercial or commercial use is fine.", "It is not limited to research.", "Commercial use is not prohibited.",
         "Use is not restricted to non-commercial purposes.", "You may redistribute the weights.",
+        "商用利用を禁止するものではありません", "商用利用を禁じるものではありません。", "商用利用を禁止する趣旨ではございません。",
+        "企業での利用も可能です。", "企業ロゴの使用は禁止です。", "企業向けのサポートは有償です。", "商用利用は有償・無償を問わず可能です。",
+        "商用利用にライセンス料は不要です。", "学生だけでなく企業でも使えます。", "研究者のみなさまへ", "ビジネス用語の分類はできません。",
+        "商用利用可\n改変禁止ではありません", "Commercial use: no restrictions", "| Commercial use | ✅ |", "Companies may use it freely.",
+        "Companies are not required to buy a licence.", "Our company can not guarantee the accuracy.",
         "Our research group works on commercial search engines.", "研究室で作りました。", "商業施設の口コミです。",
     ],
 )  # fmt: skip
 def test_what_allows_or_says_nothing_is_no_limit(text):
     assert [one for one in find_restrictions(text) if one.is_term] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("企業による利用は禁止", "non-commercial"),
+        ("法人利用不可", "non-commercial"),
+        ("業務での使用はできません。", "non-commercial"),
+        ("ビジネスでの利用は禁止", "non-commercial"),
+        ("企業の方は利用できません", "non-commercial"),
+        ("企業様のご利用は固くお断りします。", "non-commercial"),
+        ("| 商用利用 | × |", "non-commercial"),
+        ("商用利用：❌", "non-commercial"),
+        ("本モデルは研究および教育を目的として公開しており、商用での利用を\n禁止します。", "non-commercial"),
+        ("商用利用は有償です", "commercial-by-permission"),
+        ("企業での利用は有償", "commercial-by-permission"),
+        ("商用利用可。ただし年商1億円以上の企業は要ライセンス契約", "commercial-by-permission"),
+        ("商用利用する場合は別途ライセンス契約が必要です。", "commercial-by-permission"),
+        ("大学等の研究者に限り利用できます", "research-only"),
+        ("学生のみ利用可能です。", "research-only"),
+        ("個人の方のみ利用できます。", "personal-only"),
+        ("For-profit use is prohibited.", "non-commercial"),
+        ("May not be used by companies.", "non-commercial"),
+        ("Companies are not allowed to use this model.", "non-commercial"),
+        ("For non-profit organizations only.", "non-commercial"),
+        ("|Commercial use|❌|", "non-commercial"),
+        ("| Commercial use | ❌ not allowed |", "non-commercial"),
+        ("❌ Commercial use", "non-commercial"),
+        ("Commercial use: no", "non-commercial"),
+        ("Companies must buy a licence", "commercial-by-permission"),
+        ("Please cite our paper. Companies must buy a licence.", "commercial-by-permission"),
+        ("Commercial use requires a paid license.", "commercial-by-permission"),
+        ("Academic users only", "research-only"),
+        ("Only for academic users.", "research-only"),
+    ],
+)
+def test_a_limit_on_who_may_use_it_is_found(text, kind):
+    (found,) = (one for one in read_card(card(text, "license: mit")).restrictions if one.is_term)
+    assert (found.kind, found.about) == (kind, "model")
+    assert kind in {one.kind for one in find_restrictions(text)}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "non\u2011commercial", "non\u2013commercial", "non\u200b-commercial", "non\u00ad-com\u00admercial",
+        "ｎｏｎ－ｃｏｍｍｅｒｃｉａｌ", "\U0001d427\U0001d428\U0001d427-commercial", "\u2fae商\u2f64", "非\u200d商用",
+        "営利目的の使用は禁し\u3099る", "ﾋﾞｼﾞﾈｽでの利用は禁止", "企業での利用は不\ufe00可",
+    ],
+)  # fmt: skip
+def test_letters_that_look_alike_hide_no_limit(words):
+    text = card(f"## 注意\n本モデルは {words}。", "license: mit")
+    found = read_card(text)
+    (limit,) = (one for one in found.restrictions if one.is_term)
+    assert (limit.kind, limit.about, found.conflict_kind) == (
+        "non-commercial",
+        "model",
+        "body-adds-restriction",
+    )
+    assert words.startswith(text[slice(*limit.span)]) or text[slice(*limit.span)] in words
+    assert len(text[slice(*limit.span)]) >= len(words) - 2
+    assert words in limit.statement
+
+
+def test_full_width_letters_name_a_licence():
+    text = card("## ライセンス\nＣＣ\u3000ＢＹ－ＮＣ\u3000４．０", "license: mit")
+    found = read_card(text)
+    (mention,) = found.mentions
+    assert (mention.license, found.conflict_kind) == ("CC-BY-NC-4.0", "license-id-disagrees")
+    assert text[slice(*mention.span)] == "ＣＣ\u3000ＢＹ－ＮＣ\u3000４．０"
+    # What is no Markdown does not become it.
+    assert read_card(card("｀｀｀\nThe model is MIT licensed.\n｀｀｀")).stated == ("MIT",)
 
 
 def test_a_limit_is_of_the_model_or_of_something_else():
@@ -523,6 +600,10 @@ HOSTILE = {
     "stars": FRONT + "---\n" + "*" * 4_000_000,
     "headings": FRONT + "---\n" + "# License MIT\n" * 280_000,
     "dots": FRONT + "---\n" + ". A" * 1_300_000,
+    "unseen": FRONT + "---\n" + "non\u200b" * 700_000,
+    "kana": FRONT + "---\n" + "企業ﾋﾞｼﾞﾈｽでのでのでの利用" * 250_000,
+    "companies": FRONT + "---\n" + "companies commercial use business users " * 90_000,
+    "wrapped": FRONT + "---\n" + ("商用利用は企業の方の利用と同じく大学等の研究者、\n" * 160_000),
     "links": FRONT + "---\n" + "](" * 2_000_000,
 }  # fmt: skip
 

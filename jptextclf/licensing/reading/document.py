@@ -6,9 +6,12 @@ It knows Markdown's shape, not licences' names. Positions are always those of th
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+
+from jptextclf.licensing.reading.letters import MARKED, UNSEEN, folded
 
 LARGEST = 200_000
 """Characters of a body that are read; the largest real ones are a tenth of it."""
@@ -31,8 +34,14 @@ _UNDERLINE = re.compile(r"[ \t]{0,3}(=+|-+)[ \t]*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•・※]|\d{1,3}[.)])[ \t]+")
 _LABELLED = re.compile(r"[ \t]*[\W_]{0,6}\w[\w \-]{0,30}(?:\*\*|__)?[ \t]*[:：]")
 _BREAK = re.compile(r"(?<=[.!?])[\"'”)]?\s+(?=[\"'“\[(*A-Z`])|(?<=[。！？!?])|;\s")
-_DRESSING = re.compile(r"\s+|\*+|`+|~~|</?(?!a\b|img\b)[a-zA-Z][^<>\n]{0,200}>")
+_CJK = "ぁ-ヿ㐀-䶿一-鿿々"
+_DRESSING = re.compile(
+    rf"[{UNSEEN}]+|(?P<wrap>(?<=[{_CJK}、])[ \t]*(?:\r\n|\n|\r)[ \t\u3000]*(?=[{_CJK}]))|\s+|\*+|`+|~~"
+    rf"|</?(?!a\b|img\b)[a-zA-Z][^<>\n]{{0,200}}>|(?P<kana>{MARKED})"
+)
 _FAR = 1 << 60
+_WRAPPED = 20
+"""Characters of a Japanese line that may go on in the next one; shorter ones are lines of their own."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 
 
@@ -78,8 +87,8 @@ class Document:
         """Character behind the last one that is read."""
         body = text[body_start : self.end]
         self.body_start = body_start
-        self.prose = " " * body_start + _without_code(body)
-        """The card up to the end of what is read, of equal length, blank where nobody speaks."""
+        self.prose = " " * body_start + _without_code(folded(body))
+        """The card up to the end of what is read, of equal length, in plain letters, blank where nobody speaks."""
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -95,8 +104,9 @@ class Document:
         index = bisect_right(self._starts, start) - 1
         block = self.blocks[max(index, 0)]
         begin, stop = max(block.start, start - _REACH), min(block.end, end + _REACH)
-        for found in _BREAK.finditer(self.prose, begin, start):
-            begin = found.end()
+        # One character more, since a break shows in what follows it.
+        for found in _BREAK.finditer(self.prose, begin, start + 1):
+            begin = min(found.end(), start)
         found_after = _BREAK.search(self.prose, end, stop)
         return Statement(begin, found_after.start() if found_after else stop, block)
 
@@ -104,7 +114,8 @@ class Document:
 class Plain:
     """A stretch of prose without emphasis, tags and runs of blanks; it knows where its characters stood.
 
-    ``"is <b>not</b>   allowed" -> "is not allowed"``. A line break stays one, without indentation.
+    ``"is <b>not</b>   allowed" -> "is not allowed"``. A line break stays one, without indentation; between Japanese
+    characters it goes, since it parts no words there. Characters that nobody sees go too.
     """
 
     def __init__(self, prose: str, start: int, end: int) -> None:
@@ -113,8 +124,10 @@ class Plain:
         """Where each piece begins: here, and in the prose."""
         length, position = 0, start
         for match in _DRESSING.finditer(prose, start, end):
-            spaces = "" if not match[0].isspace() else "\n" if "\n" in match[0] or "\r" in match[0] else " "
-            for piece, place in ((prose[position : match.start()], position), (spaces, match.start())):
+            for piece, place in (
+                (prose[position : match.start()], position),
+                (_undressed(match), match.start()),
+            ):
                 self._places.append((length, place))
                 pieces.append(piece)
                 length += len(piece)
@@ -129,6 +142,16 @@ class Plain:
     def _place(self, position: int) -> int:
         here, there = self._places[bisect_right(self._places, (position, _FAR)) - 1]
         return there + position - here
+
+
+def _undressed(match: re.Match[str]) -> str:
+    """What stays of a piece that is not plain."""
+    if match["kana"]:
+        return unicodedata.normalize("NFKC", match[0])
+    line = match.string[max(0, match.start() - _WRAPPED) : match.start()]
+    if not match[0].isspace() or (match["wrap"] and len(line.splitlines()) == 1):
+        return ""
+    return "\n" if "\n" in match[0] or "\r" in match[0] else " "
 
 
 def _without_code(body: str) -> str:

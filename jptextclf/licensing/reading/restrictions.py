@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jptextclf.licensing.reading.document import Document, Plain
+from jptextclf.licensing.reading.letters import UNSEEN
 from jptextclf.licensing.reading.mentions import LineIndex, quoted
 from jptextclf.licensing.reading.subjects import About, what_about
 
@@ -28,8 +29,10 @@ INTENDED = "intended-for-research"
 UNREAD = "not-read-in-full"
 """Stands for what may follow behind the part that was read."""
 _TRIGGER = re.compile(
-    r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative"
-    r"|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変",
+    r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative|profit"
+    r"|compan|corporat|business|enterprise|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変|企業|法人|会社|事業|業務|ビジネス"
+    # What nobody sees may stand inside of any of them.
+    rf"|大学|学生|有償|有料|[{UNSEEN}\u3099\u309aｦ-ﾝ]",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(

@@ -92,7 +92,7 @@ def what_about(document: Document, start: int, end: int, *, is_term: bool = Fals
     after = _visible(document.prose[end : statement.end])
     if _is_of_another(before, after) or _LICENSED_THING.search(document.prose[end - 8 : end] + after[:80]):
         return "other-or-unclear", statement
-    if statement.block.is_row:
+    if statement.block.is_row and not (is_term and _is_first(document, statement, start)):
         return ("model" if _is_license_row(document, statement, start) else "other-or-unclear"), statement
     is_grant = is_term or bool(
         _GRANT.search(before) or _GRANT.search(document.prose[start:end]) or _IS_SAID.search(before)
@@ -196,6 +196,11 @@ def _section(statement: Statement) -> Literal["license", "other", "none"]:
         if _OTHER_TITLE.search(heading.title) and heading.level > 1:
             return "other"
     return "none"
+
+
+def _is_first(document: Document, statement: Statement, start: int) -> bool:
+    """Whether a table row begins with the words: "| Commercial use | no |" says it of no other thing."""
+    return not re.search(r"[^\W_]", document.prose[statement.block.start : start])
 
 
 def _is_license_row(document: Document, statement: Statement, start: int) -> bool:
