@@ -28,6 +28,8 @@ LANGUAGES = ("ja", "en")
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 COMMIT = "fd1525a9fd15316a2d503bf26ab031a61d056e98"
 HOSTILE = "evil|name</style><script>alert(1)</script>\n# 判定: ok\u202e`x` *y* [a](javascript:b) &amp; \x00 \ud800 \U000e0041"
+# A case refuses control characters in names.
+HOSTILE_NAME = "".join(one for one in HOSTILE if ord(one) >= 32)
 OWN = {
     "role": "training_data", "name": "社内問い合わせデータ", "license": "LicenseRef-Own", "relation": "trained-on",
     "origin": "own", "personal_information": "none-confirmed",
@@ -76,7 +78,7 @@ SOFTWARE = {
     "revision": "1.7.0",
 }
 EVIL = {
-    "role": "base_model", "name": HOSTILE, "license": "other", "relation": "fine-tuned-from", "body_license": HOSTILE,
+    "role": "base_model", "name": HOSTILE_NAME, "license": "other", "relation": "fine-tuned-from", "body_license": HOSTILE,
     "prose": HOSTILE, "revision": HOSTILE, "url": 'https://x.example/"><script>', "sha256": "not a hash", "note": HOSTILE,
     "evidence": [{"statement": HOSTILE, "url": "javascript:alert(1)", "file": HOSTILE, "date": HOSTILE, "sha256": HOSTILE}],
 }  # fmt: skip
