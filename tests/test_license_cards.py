@@ -655,3 +655,15 @@ def f1(readings):
         both += len(expected & got)
         wrong += len(expected ^ got)
     return 2 * both / (2 * both + wrong)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "license_id"),
+    [
+        ("This model is licensed under the Apache License 2.0.", "Apache-2.0"),
+        ("This model is licensed under the Apache License, Version 2.0.", "Apache-2.0"),
+        ("This model is licensed under Apache 2.0.", "Apache-2.0"),
+    ],
+)
+def test_a_version_after_the_family_counts(sentence, license_id):
+    assert [one.license for one in read_card(f"# m\n\n{sentence}").mentions] == [license_id]
