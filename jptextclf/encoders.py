@@ -22,6 +22,8 @@ from jptextclf.errors import ConfigError, SetupError
 from jptextclf.hub import HubId, fetch_snapshot
 from jptextclf.licensing.beside import copyright_evidence, read_beside
 from jptextclf.licensing.components import Component
+from jptextclf.licensing.file_names import PATTERNS as LICENSE_PATTERNS
+from jptextclf.licensing.file_names import is_license_file, is_notice_file
 from jptextclf.store import manifest_sha256, store_dir
 
 if TYPE_CHECKING:
@@ -39,13 +41,10 @@ TOKENIZER_FILES = (
     "vocab.txt", "vocab.json", "merges.txt", "*.model",
 )  # fmt: skip
 """What its tokenizer is made of."""
-UPSTREAM_TEXTS = ("README.md", "LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
-"""What upstream says of it, and under which terms."""
-FILES = (
-    "config.json", "*.safetensors", "*.safetensors.index.json",
-    *TOKENIZER_FILES,
-    *UPSTREAM_TEXTS,
-)  # fmt: skip
+_MADE_OF = ("config.json", "*.safetensors", "*.safetensors.index.json", *TOKENIZER_FILES)
+UPSTREAM_TEXTS = ("README.md", *LICENSE_PATTERNS)
+"""What upstream says of it, and under which terms; patterns that may match a little more."""
+FILES = (*_MADE_OF, *UPSTREAM_TEXTS)
 """What an encoder is made of: these names at the top of its directory, nothing else."""
 MANIFEST = "MANIFEST.json"
 _MANIFEST_SCHEMA = 1
@@ -86,7 +85,7 @@ class EncoderFiles:
         found = [
             path
             for path in sorted(self.directory.iterdir())
-            if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in UPSTREAM_TEXTS)
+            if path.is_file() and _is_upstream_text(path.name)
         ]
         return {path.name: path.read_bytes() for path in found if path.stat().st_size <= _LARGEST_TEXT}
 
@@ -443,8 +442,13 @@ def _files_of(directory: Path) -> list[Path]:
     return sorted(
         path
         for path in directory.iterdir()
-        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in FILES)
+        if path.is_file()
+        and (_is_upstream_text(path.name) or any(fnmatchcase(path.name, pattern) for pattern in _MADE_OF))
     )
+
+
+def _is_upstream_text(name: str) -> bool:
+    return name == "README.md" or is_license_file(name) or is_notice_file(name)
 
 
 def _hashes(directory: Path) -> dict[str, str]:

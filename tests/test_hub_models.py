@@ -681,12 +681,13 @@ def test_what_will_not_do_is_not_imported(tmp_path, server):
         ("\ufeff---\r\nlicense: cc-by-sa-4.0\r\n---\r\n本文", "CC-BY-SA-4.0", True),
         ("---\nlicense: 'Apache-2.0'  # ours\n---", "Apache-2.0", True),
         ("---\ntags:\n- license: mit\nlicense: gpl-3.0\n---\n", "GPL-3.0-only", True),
-        ("---\nlicense: [mit, apache-2.0]\n---\n", "NOASSERTION", True),
-        ("---\nlicense:\n- mit\n---\n", "NOASSERTION", True),
+        ("---\nlicense: [mit, apache-2.0]\n---\n", ("MIT", "Apache-2.0"), True),
+        ("---\nlicense: [mit, other]\n---\n", "NOASSERTION", True),
+        ("---\nlicense:\n- mit\n---\n", "MIT", True),
         ("---\nlicense: gpl\n---\n", "NOASSERTION", True),
         ("---\nlicense: cc\n---\n", "NOASSERTION", True),
         ("---\nlicense: other\n---\n", "NOASSERTION", True),
-        ("---\nlicense: creativeml-openrail-m\n---\n", "NOASSERTION", True),
+        ("---\nlicense: creativeml-openrail-m\n---\n", "LicenseRef-CreativeML-OpenRAIL-M", True),
         ("---\nlicense: 4.0\n---\n", "NOASSERTION", True),
         ("---\nlicense:\n---\n", "NOASSERTION", False),
         ("---\nlicence: mit\n---\n", "NOASSERTION", False),
@@ -701,11 +702,11 @@ def test_what_will_not_do_is_not_imported(tmp_path, server):
         ("", "NOASSERTION", False),
     ],
 )
-def test_only_one_exact_id_is_a_declaration(tmp_path, text, expression, has_evidence):
+def test_only_exact_ids_are_a_declaration(tmp_path, text, expression, has_evidence):
     path = tmp_path / "README.md"
     path.write_bytes(text.encode())
     found = read_declared(path)
-    assert found.expression == expression
+    assert found.license == expression
     assert bool(found.evidence) == has_evidence
     assert bool(found.note) == (expression == "NOASSERTION")
     for evidence in found.evidence:
@@ -716,5 +717,5 @@ def test_only_one_exact_id_is_a_declaration(tmp_path, text, expression, has_evid
 
 def test_no_readme_declares_nothing(tmp_path):
     found = read_declared(tmp_path / "README.md")
-    assert (found.expression, found.evidence) == ("NOASSERTION", ())
+    assert (found.license, found.evidence) == ("NOASSERTION", ())
     assert found.note

@@ -15,8 +15,8 @@ from jptextclf import messages
 from jptextclf.atomic import sha256_of
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.hub import HubId, Snapshot, fetch_snapshot
+from jptextclf.licensing.beside import read_beside
 from jptextclf.licensing.components import Component
-from jptextclf.licensing.declared import read_declared
 from jptextclf.store import manifest_sha256
 
 if TYPE_CHECKING:
@@ -143,20 +143,18 @@ def _component(snapshot: Snapshot, config: str | None) -> Component:
         for path in sorted(snapshot.directory.rglob("*"))
         if path.is_file() and path.name.removesuffix(".gz").endswith(_SUFFIXES)
     }
-    readme_url = f"{snapshot.url}/blob/{snapshot.commit}/README.md"
-    declared = read_declared(snapshot.directory / "README.md", revision=snapshot.commit, url=readme_url)
-    return Component(
+    files_url = f"{snapshot.url}/blob/{snapshot.commit}"
+    stated = read_beside(snapshot.directory, revision=snapshot.commit, url=files_url, is_data=True)
+    unstated = Component(
         role="training_data",
         name=snapshot.id.repo + (f":{config}" if config else ""),
         relation="trained-on",
-        license=declared.expression,
         revision=snapshot.commit,
         personal_information="unknown",
         sha256=manifest_sha256(hashes),
         url=snapshot.url,
-        note=declared.note,
-        evidence=declared.evidence,
     )
+    return stated.complete(unstated)
 
 
 def _named(value: Any, names: list[str]) -> Any:

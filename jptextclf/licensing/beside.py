@@ -5,28 +5,45 @@ It reports what they state, each statement with its place; it does not judge.
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.licensing.components import NOASSERTION, Evidence
 from jptextclf.licensing.declared import read_declared
-from jptextclf.licensing.license_files import identify
-from jptextclf.licensing.reading import read_card
+from jptextclf.licensing.file_names import is_license_file
+from jptextclf.licensing.license_files import LicenseFile, identify
+from jptextclf.licensing.license_texts import license_text
+from jptextclf.licensing.license_words import decode, words_of
+from jptextclf.licensing.reading import find_restrictions, read_card
+from jptextclf.licensing.reading.conflict import adds_restriction, is_already_in, is_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from jptextclf.licensing.components import Component
-    from jptextclf.licensing.license_files import LicenseFile
-    from jptextclf.licensing.reading import CardReading
+    from jptextclf.licensing.reading import CardReading, Restriction
 
 _CARD = "README.md"
-_LICENSE_FILES = ("LICENSE", "LICENCE", "COPYING")
 _LARGEST = 4 << 20
 """Bytes of a card or a licence file that are read."""
 _MOST = 8
 """Statements of each kind that are kept as evidence."""
+_BEGINNING = 400
+"""Characters of terms that nobody has read which are shown; more than a mere request to cite has."""
+_UNDERSTOOD = {
+    "non-commercial", "commercial-by-permission", "research-only", "educational-only", "evaluation-only",
+    "personal-only",
+}  # fmt: skip
+_BINARY = (b"%PDF", b"PK\x03\x04", b"{\\rtf", b"\xd0\xcf\x11\xe0")
+_ASKS = re.compile(
+    r"\b(?:exclu|limit|without|unless|refus|compet|compan|corporat|business|enterprise|pay|paid|fee|royalt|register"
+    r"|contact|cite|citation|ethic|harm|agree|accept|consent|only|military)|[ぁ-ヿ一-鿿]",
+    re.IGNORECASE,
+)
+"""What may ask for something in the words around a licence; of words in Japanese the reader of licences knows few."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,9 @@ class Stated:
     conflict: bool | None
     """Whether they contradict each other; None: there was nothing to compare."""
     prose: str
-    """Limits of use in the words of the card."""
+    """Limits of use in the words of the card and of the licence files."""
+    extra_terms: str
+    """How each licence file begins of which nobody knows what it asks, behind its name."""
     gated_prompt: str
     """What a hub asks before it lets somebody fetch the files."""
     note: str
@@ -53,16 +72,33 @@ class Stated:
         """The component with what is stated of it."""
         return replace(
             component, license=self.license, metadata=self.metadata, body_license=self.body_license, metadata_body_conflict=self.conflict,
-            prose=self.prose, gated=bool(self.gated_prompt) or None, extra_gated_prompt=self.gated_prompt,
+            prose=self.prose, extra_terms=self.extra_terms, gated=bool(self.gated_prompt) or None, extra_gated_prompt=self.gated_prompt,
             note=self.note, evidence=self.evidence,
         )  # fmt: skip
 
 
-def read_beside(directory: Path, *, revision: str = "", url: str = "") -> Stated:
+@dataclass(frozen=True)
+class _File:
+    """A licence file, and what it asks beside a licence that is known by its name."""
+
+    name: str
+    found: LicenseFile
+    limits: tuple[Restriction, ...]
+    quotes: tuple[str, ...]
+    """The limits in its own words."""
+    unread: str
+    """Its beginning, where somebody has to read it; else empty."""
+
+
+def read_beside(directory: Path, *, revision: str = "", url: str = "", is_data: bool = False) -> Stated:
     """The card and the licence files of a model's directory. Files that cannot be read state nothing.
+
+    A licence file that is no known licence, or one with more words than the licence has, goes on record by its
+    limits, and by its beginning where there may be more to read in it.
 
     :param revision: of the repository that the files belong to
     :param url: address of the repository's files, to which a file name is added; empty for a local directory
+    :param is_data: whether the card is of a data set, so that a limit on "the data" is one on the thing itself
     """
 
     def place(name: str) -> dict[str, Any]:
@@ -70,30 +106,38 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "") -> Stated
 
     card = read_card(_bytes(directory / _CARD))
     declared = read_declared(directory / _CARD)
-    files = {path.name: identify(_bytes(path)) for path in _license_files(directory)}
-    others = _others(card, files.values())
-    limits = [one for one in card.restrictions if one.about == "model" and one.is_term]
-    contradicts = card.conflict or any(one != card.declared for one in others)
-    is_compared = card.declared != NOASSERTION and bool(card.stated or others)
+    files = [_file(path) for path in license_files_of(directory)]
+    others = _others(card, [one.found for one in files])
+    limits = [one for one in card.restrictions if one.is_term and (is_data or one.about == "model")]
+    quotes = [_quote(one) for one in limits]
+    identified = [one for one in files if one.found.license != NOASSERTION]
+    adds = any(adds_restriction(card.declared, one.limits) for one in files)
+    contradicts = card.conflict or bool(others) or adds
+    is_compared = card.declared != NOASSERTION and bool(card.stated or identified or adds)
     evidence = [Evidence(declared.evidence[0].statement, line=declared.evidence[0].line, sha256=card.sha256,
                          **place(_CARD))] if declared.evidence else []  # fmt: skip
     said = [(one.statement, one.line) for one in card.mentions if one.about == "model"][:_MOST]
-    said += [(one.statement, one.line) for one in limits[:_MOST]]
+    said += [(words, one.line) for words, one in zip(quotes, limits, strict=True)][:_MOST]
     evidence += [Evidence(words, line=line, sha256=card.sha256, **place(_CARD)) for words, line in said]
-    evidence += [
-        Evidence(f"{name}: {one.license} ({one.score:.2f})", sha256=one.sha256, **place(name))
-        for name, one in files.items()
-    ]
+    for one in files:
+        what = f"{one.name}: {one.found.license} ({one.found.score:.2f})"
+        evidence.append(Evidence(what, sha256=one.found.sha256, **place(one.name)))
+        evidence += [
+            Evidence(words, line=limit.line, sha256=one.found.sha256, **place(one.name))
+            for words, limit in zip(one.quotes[:_MOST], one.limits, strict=False)
+        ]
     return Stated(
         license=card.licenses or card.declared,
         metadata=card.metadata,
         body_license=_joined(others) or None,
         conflict=contradicts if is_compared or card.conflict else None,
-        prose="; ".join(dict.fromkeys(one.statement for one in limits[:_MOST])),
+        prose=_prose([*limits, *(limit for one in files for limit in one.limits)],
+                     [*quotes, *(words for one in files for words in one.quotes)]),
+        extra_terms="; ".join(one.unread for one in files if one.unread),
         gated_prompt=card.extra_gated_prompt,
         note=declared.note if card.declared == NOASSERTION else "",
         evidence=(*evidence, *copyright_evidence(directory, revision=revision, url=url)),
-    )
+    )  # fmt: skip
 
 
 def copyright_evidence(directory: Path, *, revision: str = "", url: str = "") -> tuple[Evidence, ...]:
@@ -109,29 +153,97 @@ def copyright_evidence(directory: Path, *, revision: str = "", url: str = "") ->
             url=f"{url}/{path.name}" if url else "",
             sha256=found.sha256,
         )
-        for path in _license_files(directory)
+        for path in license_files_of(directory)
         for found in [identify(_bytes(path))]
         for line in dict.fromkeys(found.copyrights[:_MOST])
     )
 
 
+def license_files_of(directory: Path) -> Iterator[Path]:
+    """The files of a directory that state terms, by name."""
+    return (path for path in sorted(directory.glob("*")) if is_license_file(path.name) and path.is_file())
+
+
+def _file(path: Path) -> _File:
+    data = _bytes(path)
+    found = identify(data)
+    text = "" if _is_binary(data) else decode(data)
+    limits = tuple(
+        replace(one, about="model")
+        for one in find_restrictions(text)
+        if one.is_term and not _is_own(one, found)
+    )
+    is_known = found.license != NOASSERTION and not limits and not _ASKS.search(found.additional)
+    quotes = tuple(map(_quote, limits))
+    return _File(
+        path.name, found, limits, quotes, "" if is_known else _unread(path.name, found, limits, text)
+    )
+
+
+def _unread(name: str, found: LicenseFile, limits: Sequence[Restriction], text: str) -> str:
+    """The beginning of terms, behind the name of their file; empty where the limits are all that they say."""
+    shown = " ".join((_unspaced(found.additional) if found.licenses else text).split())
+    is_read = bool(limits) and len(shown) <= _BEGINNING and all(one.kind in _UNDERSTOOD for one in limits)
+    return "" if is_read else f"{name}: {shown[:_BEGINNING]}".rstrip()
+
+
+def _is_binary(data: bytes) -> bool:
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.startswith(_BINARY) or (b"\0" in data[:_BEGINNING] and not is_wide)
+
+
+def _unspaced(words: str) -> str:
+    """Words of a comparison as a text again: Japanese ones have a blank between all characters."""
+    return re.sub(r"(?<=[ぁ-ヿ一-鿿]) (?=[ぁ-ヿ一-鿿])", "", words)
+
+
+def _is_own(limit: Restriction, found: LicenseFile) -> bool:
+    """Whether a limit is a clause of the licence itself, and no more than its id says.
+
+    In an altered text a clause counts that limits the whole, such as NonCommercial, but not one like the GPL's of
+    noncommercial copies.
+    """
+    words = f" {' '.join(words_of(limit.words).words)} "
+    is_known = found.license != NOASSERTION
+    texts = (
+        license_text(one.id) or ""
+        for one in found.licenses
+        if is_known or not is_already_in(limit.kind, one.id)
+    )
+    return any(words in f" {' '.join(words_of(one).words)} " for one in texts)
+
+
+def _quote(limit: Restriction) -> str:
+    """A limit in words of its own that say the same when they are read again."""
+    if limit.kind in _kinds(limit.statement):
+        return limit.statement
+    return limit.words
+
+
+def _prose(limits: Sequence[Restriction], quotes: Sequence[str]) -> str:
+    """The quotes as one text, a few of them, but one of each kind."""
+    first = {one.kind: words for one, words in zip(reversed(limits), reversed(quotes), strict=True)}
+    kept = "; ".join(one for one in dict.fromkeys((*quotes[:_MOST], *first.values())) if one)
+    # Quotes can hide each other: half a comment of HTML stays open.
+    hidden = set(first) - _kinds(kept)
+    alone = [one.words for one in limits if one.kind in hidden and one.words]
+    return "; ".join([*dict.fromkeys(alone), *([kept] if kept else [])])
+
+
+def _kinds(words: str) -> set[str]:
+    return {one.kind for one in find_restrictions(words) if one.is_term}
+
+
 def _others(card: CardReading, files: Iterable[LicenseFile]) -> list[str]:
     """Licences that the text or a licence file names and the metadata do not."""
     stated = card.stated if card.conflict or card.declared == NOASSERTION else ()
-    found = [*stated, *(one.license for one in files)]
-    return [one for one in dict.fromkeys(found) if one not in {NOASSERTION, card.declared}]
+    others = [one for one in stated if one != card.declared]
+    others += [one.license for one in files if not is_within(one.license, card.declared)]
+    return [one for one in dict.fromkeys(others) if one != NOASSERTION]
 
 
 def _joined(licenses: list[str]) -> str:
     return " AND ".join(f"({one})" if " OR " in one else one for one in licenses)
-
-
-def _license_files(directory: Path) -> Iterator[Path]:
-    return (
-        path
-        for path in sorted(directory.glob("*"))
-        if path.name.startswith(_LICENSE_FILES) and path.is_file()
-    )
 
 
 def _bytes(path: Path) -> bytes:

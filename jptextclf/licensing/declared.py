@@ -1,6 +1,6 @@
 """The ``license:`` line in the front matter of a README.md, as a hub writes it.
 
-It does not read anything else of the card, and it does not judge: what is not one clear id is NOASSERTION.
+It does not read anything else of the card, and it does not judge: what is no clear id is NOASSERTION.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _NOTES = {
 class DeclaredLicense:
     """What a card declares."""
 
-    expression: str = NOASSERTION
-    """SPDX expression or ``NOASSERTION``."""
+    license: str | tuple[str, ...] = NOASSERTION
+    """SPDX expression, ``LicenseRef-…`` or ``NOASSERTION``; several where a list names them."""
+    metadata: str = ""
+    """The declaration in its own words where it is no clear id, or why it cannot be read."""
     note: str = ""
     """Why it is ``NOASSERTION``, for a person."""
     evidence: tuple[Evidence, ...] = ()
@@ -52,9 +54,10 @@ def read_declared(readme: Path, *, revision: str = "", url: str = "") -> Declare
     card = read_card(data)
     line = card.declared_evidence
     evidence = (replace(line, url=url, file=readme.name, revision=revision),) if line else ()
-    if card.metadata_status == "declared" and not card.declared.startswith("LicenseRef-"):
-        return DeclaredLicense(card.declared, "", evidence)
-    return DeclaredLicense(note=_note(card), evidence=() if card.metadata_status == "null" else evidence)
+    if card.declared != NOASSERTION:
+        return DeclaredLicense(card.licenses or card.declared, card.metadata, "", evidence)
+    is_null = card.metadata_status == "null"
+    return DeclaredLicense(metadata=card.metadata, note=_note(card), evidence=() if is_null else evidence)
 
 
 def _note(card: CardReading) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.errors import ConfigError
+from jptextclf.licensing.file_names import is_license_file, is_notice_file
 from jptextclf.licensing.license_files import identify
 from jptextclf.licensing.reading import read_card
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from jptextclf.licensing.license_files import LicenseFile
     from jptextclf.licensing.reading import CardReading
 
-_LICENSE_FILES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
 _LARGEST = 4 << 20
 """Bytes of a file that are read."""
 
@@ -41,24 +41,26 @@ class Inspection:
 def inspect(path: Path) -> Inspection:
     """What a card, a licence file, or a directory with both states.
 
-    A file whose name starts with ``LICENSE``, ``COPYING`` or ``NOTICE`` is read as a licence, any other as a card.
+    A file with the name of a licence or a notice (``LICENSE``, ``copying.txt``, ``利用規約.md``) is read as one, any
+    other as a card.
 
     :raises ConfigError: there is nothing to read (``JPT-U158``)
     """
     if path.is_dir():
         card = path / "README.md"
-        files = [
-            one for one in sorted(path.iterdir()) if one.is_file() and one.name.startswith(_LICENSE_FILES)
-        ]
+        files = [one for one in sorted(path.iterdir()) if one.is_file() and _states_terms(one)]
     elif path.is_file():
-        is_license = path.name.upper().startswith(_LICENSE_FILES)
-        card, files = path, [path] if is_license else []
+        card, files = path, [path] if _states_terms(path) else []
     else:
         raise ConfigError("U158", path=path)
     read = read_card(_bytes(card), source=card.name) if card.is_file() and card not in files else None
     if read is None and not files:
         raise ConfigError("U158", path=path)
     return Inspection(read, {one.name: identify(_bytes(one)) for one in files})
+
+
+def _states_terms(path: Path) -> bool:
+    return is_license_file(path.name) or is_notice_file(path.name)
 
 
 def _bytes(path: Path) -> bytes:

@@ -39,8 +39,12 @@ def disagrees(declared: str, mentions: Iterable[Mention]) -> bool:
     stated = {one.license for one in mentions if one.about == "model"}
     if declared == NOASSERTION or not stated:
         return False
-    ids = [word for word in _ID.findall(declared) if word not in {"AND", "OR", "WITH"}]
-    return not any(_agree(one, other) for one in ids for other in stated)
+    return not any(_agree(one, other) for one in _ids(declared) for other in stated)
+
+
+def is_within(license_id: str, declared: str) -> bool:
+    """Whether an expression names only licences that the declared one names too, so that it says nothing else."""
+    return all(any(_agree(one, other) for other in _ids(declared)) for one in _ids(license_id))
 
 
 def adds_restriction(declared: str, restrictions: Sequence[Restriction]) -> bool:
@@ -51,12 +55,17 @@ def adds_restriction(declared: str, restrictions: Sequence[Restriction]) -> bool
     if declared == NOASSERTION:
         return False
     terms = [one.kind for one in restrictions if one.about == "model" and one.is_term]
-    return any(kind != "commercial-by-permission" and not _is_already_in(kind, declared) for kind in terms)
+    return any(kind != "commercial-by-permission" and not is_already_in(kind, declared) for kind in terms)
 
 
-def _is_already_in(kind: str, declared: str) -> bool:
+def is_already_in(kind: str, declared: str) -> bool:
+    """Whether a licence limits in this way itself, by its id."""
     pattern = _ALREADY.get(kind, _ALREADY["non-commercial"])
     return bool(pattern.search(declared))
+
+
+def _ids(expression: str) -> list[str]:
+    return [word for word in _ID.findall(expression) if word not in {"AND", "OR", "WITH"}]
 
 
 def _agree(one: str, other: str) -> bool:

@@ -56,6 +56,8 @@ class Restriction:
     statement: str
     """The clause around it."""
     about: About
+    words: str = ""
+    """The words that limit, alone."""
 
     @property
     def is_term(self) -> bool:
@@ -107,7 +109,8 @@ def restrictions_of(document: Document, lines: LineIndex) -> list[Restriction]:
             start, end = plain.span(left, right)
             about, statement = what_about(document, start, end, is_term=True)
             words = quoted(document.text, statement.start, statement.end)
-            found.append(Restriction(kind, (start, end), lines(start), words, about))
+            own = quoted(document.text, start, end)
+            found.append(Restriction(kind, (start, end), lines(start), words, about, own))
             if len(found) >= MOST:
                 return found
     return found
