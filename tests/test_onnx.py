@@ -117,8 +117,9 @@ def test_only_the_encoder_is_in_int8(exported):
     floats = {one.name for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT}
     assert any("word_embeddings" in name for name in floats)
     assert any("classifier.weight" in name for name in floats)
-    # Six products in each of two layers.
-    assert sum(node.op_type == "MatMulInteger" for node in graph.node) == 12
+    # In each of two layers, four products of attention and two of the feed-forward block.
+    assert sum(node.op_type == "MatMulInteger" for node in graph.node) == 8
+    assert sum(node.op_type == "MatMulNBits" for node in graph.node) == 4
 
 
 @needs_onnx
