@@ -113,6 +113,25 @@ def test_terms_that_nobody_has_read_need_a_reader(tmp_path, text):
     assert verdict(found) == "needs-review"
 
 
+@pytest.mark.parametrize("declared", ["mit", "cc-by-nc-4.0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Non-commercial use only. Whoever takes this has to feed the cat.",
+        "For non-commercial use only. " + "Whoever takes this has to feed the cat. " * 30,
+        MIT + "\nNon-commercial use only. Whoever takes this has to feed the cat.",
+        "商用利用禁止。利用者は作者に年一回報告すること。",
+        MIT.replace("without restriction", "for non-commercial use only"),
+    ],
+)
+def test_beside_a_limit_the_rest_is_not_taken_for_read(tmp_path, declared, text):
+    found = stated(tmp_path, card=MIT_CARD.replace("mit", declared), LICENSE=text)
+    assert "non-commercial" in {one.kind for one in find_restrictions(found.prose)}
+    assert found.extra_terms.startswith("LICENSE")
+    assert not find_restrictions(found.extra_terms)
+    assert verdict(found, "internal-research-noncommercial") == "needs-review"
+
+
 def test_a_reader_sees_how_they_begin(tmp_path):
     assert stated(tmp_path, LICENSE=UNKNOWN).extra_terms == f"LICENSE: {UNKNOWN}"
     found = stated(tmp_path, LICENSE=MIT + "\n本ソフトウェアの利用者は作者に連絡すること。")

@@ -20,7 +20,7 @@ from jptextclf.licensing.reading import find_restrictions, read_card
 from jptextclf.licensing.reading.conflict import adds_restriction, is_already_in, is_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jptextclf.licensing.components import Component
@@ -33,10 +33,6 @@ _MOST = 8
 """Statements of each kind that are kept as evidence."""
 _BEGINNING = 400
 """Characters of terms that nobody has read which are shown; more than a mere request to cite has."""
-_UNDERSTOOD = {
-    "non-commercial", "commercial-by-permission", "research-only", "educational-only", "evaluation-only",
-    "personal-only",
-}  # fmt: skip
 _BINARY = (b"%PDF", b"PK\x03\x04", b"{\\rtf", b"\xd0\xcf\x11\xe0")
 _ASKS = re.compile(
     r"\b(?:exclu|limit|without|unless|refus|compet|compan|corporat|business|enterprise|pay|paid|fee|royalt|register"
@@ -84,10 +80,17 @@ class _File:
     name: str
     found: LicenseFile
     limits: tuple[Restriction, ...]
-    quotes: tuple[str, ...]
-    """The limits in its own words."""
     unread: str
-    """Its beginning, where somebody has to read it; else empty."""
+    """How the rest of it begins, where somebody has to read it; else empty."""
+
+    def evidence(self, place: Mapping[str, Any]) -> list[Evidence]:
+        """What it is, and its limits word for word."""
+        what = f"{self.name}: {self.found.license} ({self.found.score:.2f})"
+        said = [(_quote(one), one.line) for one in self.limits[:_MOST]]
+        return [
+            Evidence(words, line=line, sha256=self.found.sha256, **place)
+            for words, line in [(what, None), *said]
+        ]
 
 
 def read_beside(directory: Path, *, revision: str = "", url: str = "", is_data: bool = False) -> Stated:
@@ -109,35 +112,26 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "", is_data: 
     files = [_file(path) for path in license_files_of(directory)]
     others = _others(card, [one.found for one in files])
     limits = [one for one in card.restrictions if one.is_term and (is_data or one.about == "model")]
-    quotes = [_quote(one) for one in limits]
     identified = [one for one in files if one.found.license != NOASSERTION]
     adds = any(adds_restriction(card.declared, one.limits) for one in files)
     contradicts = card.conflict or bool(others) or adds
     is_compared = card.declared != NOASSERTION and bool(card.stated or identified or adds)
-    evidence = [Evidence(declared.evidence[0].statement, line=declared.evidence[0].line, sha256=card.sha256,
-                         **place(_CARD))] if declared.evidence else []  # fmt: skip
-    said = [(one.statement, one.line) for one in card.mentions if one.about == "model"][:_MOST]
-    said += [(words, one.line) for words, one in zip(quotes, limits, strict=True)][:_MOST]
-    evidence += [Evidence(words, line=line, sha256=card.sha256, **place(_CARD)) for words, line in said]
-    for one in files:
-        what = f"{one.name}: {one.found.license} ({one.found.score:.2f})"
-        evidence.append(Evidence(what, sha256=one.found.sha256, **place(one.name)))
-        evidence += [
-            Evidence(words, line=limit.line, sha256=one.found.sha256, **place(one.name))
-            for words, limit in zip(one.quotes[:_MOST], one.limits, strict=False)
-        ]
+    said = [(one.statement, one.line) for one in declared.evidence[:1]]
+    said += [(one.statement, one.line) for one in card.mentions if one.about == "model"][:_MOST]
+    said += [(_quote(one), one.line) for one in limits[:_MOST]]
+    evidence = [Evidence(words, line=line, sha256=card.sha256, **place(_CARD)) for words, line in said]
+    evidence += [entry for one in files for entry in one.evidence(place(one.name))]
     return Stated(
         license=card.licenses or card.declared,
         metadata=card.metadata,
         body_license=_joined(others) or None,
         conflict=contradicts if is_compared or card.conflict else None,
-        prose=_prose([*limits, *(limit for one in files for limit in one.limits)],
-                     [*quotes, *(words for one in files for words in one.quotes)]),
+        prose=_prose([*limits, *(limit for one in files for limit in one.limits)]),
         extra_terms="; ".join(one.unread for one in files if one.unread),
         gated_prompt=card.extra_gated_prompt,
         note=declared.note if card.declared == NOASSERTION else "",
         evidence=(*evidence, *copyright_evidence(directory, revision=revision, url=url)),
-    )  # fmt: skip
+    )
 
 
 def copyright_evidence(directory: Path, *, revision: str = "", url: str = "") -> tuple[Evidence, ...]:
@@ -174,17 +168,24 @@ def _file(path: Path) -> _File:
         if one.is_term and not _is_own(one, found)
     )
     is_known = found.license != NOASSERTION and not limits and not _ASKS.search(found.additional)
-    quotes = tuple(map(_quote, limits))
-    return _File(
-        path.name, found, limits, quotes, "" if is_known else _unread(path.name, found, limits, text)
-    )
+    return _File(path.name, found, limits, "" if is_known else _unread(path.name, found, limits, text))
 
 
 def _unread(name: str, found: LicenseFile, limits: Sequence[Restriction], text: str) -> str:
-    """The beginning of terms, behind the name of their file; empty where the limits are all that they say."""
-    shown = " ".join((_unspaced(found.additional) if found.licenses else text).split())
-    is_read = bool(limits) and len(shown) <= _BEGINNING and all(one.kind in _UNDERSTOOD for one in limits)
-    return "" if is_read else f"{name}: {shown[:_BEGINNING]}".rstrip()
+    """How terms begin, but for their limits, behind the name of their file; empty where the limits are all.
+
+    The limits are said elsewhere; beside them it must not look as if the rest had been read.
+    """
+    rest = f" {found.additional} " if found.licenses else " ".join(text.split())
+    for one in limits:
+        for words in (one.statement.removesuffix("…"), one.words.removesuffix("…")):
+            plain = f" {' '.join(words_of(words).words)} " if found.licenses else words
+            rest = rest.replace(plain, " ") if plain.strip() else rest
+    rest = _unspaced(rest).strip() if found.licenses else rest.strip()
+    is_read = (
+        bool(limits) and not re.search(r"[^\W\d_]", rest) and not any(one.altered for one in found.licenses)
+    )
+    return "" if is_read else f"{name}: {rest[:_BEGINNING]}".rstrip(" :")
 
 
 def _is_binary(data: bytes) -> bool:
@@ -220,10 +221,11 @@ def _quote(limit: Restriction) -> str:
     return limit.words
 
 
-def _prose(limits: Sequence[Restriction], quotes: Sequence[str]) -> str:
-    """The quotes as one text, a few of them, but one of each kind."""
-    first = {one.kind: words for one, words in zip(reversed(limits), reversed(quotes), strict=True)}
-    kept = "; ".join(one for one in dict.fromkeys((*quotes[:_MOST], *first.values())) if one)
+def _prose(limits: Sequence[Restriction]) -> str:
+    """The limits as one text, a few of them, but one of each kind."""
+    first = {one.kind: one for one in reversed(limits)}
+    quotes = dict.fromkeys(_quote(one) for one in (*limits[:_MOST], *first.values()))
+    kept = "; ".join(words for words in quotes if words)
     # Quotes can hide each other: half a comment of HTML stays open.
     hidden = set(first) - _kinds(kept)
     alone = [one.words for one in limits if one.kind in hidden and one.words]
