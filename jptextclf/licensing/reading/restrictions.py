@@ -32,7 +32,7 @@ _TRIGGER = re.compile(
     r"commercial|research|academic|education|evaluation|private|personal|redistribut|re-distribut|derivative|profit"
     r"|compan|corporat|business|enterprise|商|営利|研究|学術|教育|個人|配布|頒布|転載|改変|企業|法人|会社|事業|業務|ビジネス"
     # What nobody sees may stand inside of any of them.
-    rf"|大学|学生|有償|有料|[{UNSEEN}\u3099\u309aｦ-ﾝ]",
+    rf"|大学|学生|有償|有料|アカデミ|収益|利益|販売|individual|scientif|product|[{UNSEEN}\u3099\u309aｦ-ﾝ]",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
