@@ -12,7 +12,7 @@ from jptextclf.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["run", "export", "model", "directory", "case"]
+Kind = Literal["run", "export", "model", "case"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class ReportSubject:
     """Family of the encoder, such as ``bert``."""
     files: Mapping[str, SubjectFile] = field(default_factory=dict)
     """Path relative to the subject -> hash; without the reports themselves, which cannot hold their own."""
+    changes: tuple[str, ...] = ()
+    """What was changed in the works of others, as paragraphs for the NOTICE in the languages that it is read in;
+    empty: where a model of others was trained further, a sentence that says so."""
+    unchanged: frozenset[str] = frozenset()
+    """Names of components whose files are known to be those of the source, byte for byte."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "created", _utc(self.created))
@@ -59,8 +64,14 @@ class ReportSubject:
         metrics = {
             name: score if math.isfinite(score) else None for name, score in sorted(self.metrics.items())
         }
-        record = asdict(self) | {"labels": [*self.labels], "languages": [*self.languages], "metrics": metrics}
-        return record | {"files": dict(sorted(record["files"].items()))}
+        lists = {
+            "labels": [*self.labels],
+            "languages": [*self.languages],
+            "changes": [*self.changes],
+            "unchanged": sorted(self.unchanged),
+        }
+        files = {path: asdict(one) for path, one in sorted(self.files.items())}
+        return asdict(self) | lists | {"metrics": metrics, "files": files}
 
 
 def _utc(moment: str) -> str:

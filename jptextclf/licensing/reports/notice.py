@@ -31,11 +31,9 @@ def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
     """The NOTICE of an export: in English, the statement of changes in Japanese too, whatever the language of now."""
     named = _named(assessment)
     model = f"{shown(subject.name)} {shown(subject.version)}".strip()
-    changed = _statement({_kind(part, subject) for part in named}, subject)
     blocks = [
         [model, *_output(assessment)],
-        [_english(changed, model=model, version=subject.tool_version)],
-        [_japanese(changed, model=model, version=subject.tool_version)],
+        *_changes({_kind(part, subject) for part in named}, model, subject),
         *([[_english("notice_texts")]] if any(part.expressions for part in named) else []),
         *(_component(part, _duties(part, assessment.obligations), subject) for part in named),
         *_about_the_whole(named, assessment.obligations),
@@ -52,6 +50,11 @@ def named_license_texts(assessment: Assessment) -> tuple[str, ...]:
     expressions = {one for part in _named(assessment) for one in part.expressions}
     ids = {one for expression in expressions for one in texts_for(expression)}
     return tuple(sorted(one for one in ids if has_text(one)))
+
+
+def heading_of_changes() -> str:
+    """The line above the statement of changes, in both languages."""
+    return _both("notice_heading_changes")
 
 
 def _named(assessment: Assessment) -> tuple[Part, ...]:
@@ -82,7 +85,7 @@ def _component(part: Part, duties: tuple[Obligation, ...], subject: ReportSubjec
     return [
         _RULE,
         shown(part.name),
-        _english(f"notice_{_kind(part, subject)}"),
+        _use(part, subject),
         *_entry("notice_source", part.url or part.purl),
         *_entry("notice_revision", part.revision),
         *(line for expression in _licenses(part) for line in _license(expression, subject)),
@@ -93,11 +96,29 @@ def _component(part: Part, duties: tuple[Obligation, ...], subject: ReportSubjec
     ]
 
 
-def _statement(kinds: set[str], subject: ReportSubject) -> str:
-    """Key of the statement of changes."""
-    if subject.kind == "model":
-        return "notice_as_is"
-    return "notice_changes" if "ancestor" in kinds else "notice_unchanged"
+def _changes(kinds: set[str], model: str, subject: ReportSubject) -> list[list[str]]:
+    """The statement of changes: what the subject says of them, else what its kind tells; nobody endorsed them."""
+    key = "notice_changes" if "ancestor" in kinds else "notice_unchanged"
+    key = "notice_as_is" if subject.kind == "model" else key
+    said = {"model": model, "version": subject.tool_version}
+    stated = [[_in_lines(one)] for one in subject.changes] or [
+        [_english(key, **said)],
+        [_japanese(key, **said)],
+    ]
+    if key == "notice_changes":
+        stated += [[_english("notice_not_endorsed")], [_japanese("notice_not_endorsed")]]
+    return [[heading_of_changes()], *stated]
+
+
+def _in_lines(paragraph: str) -> str:
+    return "\n".join(shown(one) for one in paragraph.strip().splitlines())
+
+
+def _use(part: Part, subject: ReportSubject) -> str:
+    """How it is part of the model, and that it is as its source has it where that is known."""
+    kind = _kind(part, subject)
+    is_unchanged = kind in {"bundled", "features"} and bool({part.name, part.label} & subject.unchanged)
+    return _english(f"notice_{kind}") + (" " + _english("notice_unmodified") if is_unchanged else "")
 
 
 def _kind(part: Part, subject: ReportSubject) -> str:
@@ -176,6 +197,10 @@ def _duty_text(duty: Obligation) -> str:
 
 def _english(key: str, **fields: object) -> str:
     return messages.text_in("en", f"license_report.{key}", **fields)
+
+
+def _both(key: str) -> str:
+    return f"{_english(key)} / {_japanese(key)}"
 
 
 def _japanese(key: str, **fields: object) -> str:
