@@ -67,7 +67,7 @@ class TrainConfig:
     """Padded pieces in one micro-batch at most: bounds memory, never changes the result's mathematics."""
 
     use: str | None = None
-    """What the model is for (:data:`jptextclf.licensing.uses.USES`): judged before training. None: the default of
+    """What the model is for (``jptextclf license list`` names the uses): judged before training. None: the default of
     the policy; without one every use is judged and nothing is stopped."""
     policy: str | None = None
     """File of the company's policy. None: the rules of this package alone."""

@@ -25,12 +25,13 @@ ROLES = (
     "base_model", "training_data", "evaluation_data", "tokenizer", "dictionary", "teacher", "adapter", "software",
     "output", "declared_use",
 )  # fmt: skip
-_CHOICES = {
+CHOICES = {
     "role": ROLES,
     "relation": get_args(Relation),
     "origin": ("own", "customer", "public", "unknown"),
     "personal_information": ("none-confirmed", "contains", "unknown"),
 }
+"""Keys that take one of a closed list of values."""
 _FLAGS = {"metadata_body_conflict", "gated", "bundled", "shipped"}
 _LISTS = {"evidence"}
 _LONGEST_LIST = 50
@@ -149,7 +150,7 @@ def read_case(components: Iterable[Mapping[str, Any] | Component]) -> tuple[Part
     if problems:
         more = [] if len(problems) <= 20 else [f"  … {len(problems) - 20}"]
         raise ConfigError("U111", n=len(problems), problems="\n".join(problems[:20] + more))
-    return tuple(_part(record) for record in records)
+    return tuple(read_part(record) for record in records)
 
 
 def read_case_file(path: Path | str, content: str) -> tuple[list[Any], str | None]:
@@ -215,8 +216,8 @@ def _problems(record: object) -> list[str]:
 
 
 def _value_problem(key: str, value: object) -> str:
-    if key in _CHOICES:
-        known = _CHOICES[key]
+    if key in CHOICES:
+        known = CHOICES[key]
         if value is None and key != "role":
             return ""
         is_known = isinstance(value, str) and value in known
@@ -243,7 +244,8 @@ def _is_strings(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
 
 
-def _part(record: Mapping[str, Any]) -> Part:
+def read_part(record: Mapping[str, Any]) -> Part:
+    """One component of a record whose form was checked by :func:`read_case`."""
     # A null says nothing, except of a revision: known to be unpinned.
     said = {key: value for key, value in record.items() if value is not None or key == "revision"}
     said["evidence"] = tuple(said.get("evidence", ()))

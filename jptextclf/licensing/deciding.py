@@ -98,32 +98,8 @@ def assess(
     company = policy if isinstance(policy, CompanyPolicy) or policy is None else load_policy(policy)
     parts = read_case(components)
     case = _case_of(parts, use, output_license, company, today)
-    judged = [part for part in parts if part.role not in _JUDGED_ALONE]
-    decisions: list[Decision] = []
-    findings = [one for part in judged for one in _findings(_with_evidence(part, case, decisions), case)]
-    findings += _joined([_with_evidence(part, case, []) for part in judged], case)
-    findings = [_waived(one, case, decisions) for one in findings]
-    reasons = _reasons(findings)
-    verdict = Verdict.worst(one.verdict if not one.waiver else Verdict.OK_WITH_OBLIGATIONS for one in reasons)
-    questions = dict.fromkeys(
-        Question(topic, one.part.label) for one in findings for topic in one.rule.questions
-    )
-    if company:
-        questions |= dict.fromkeys(
-            Question("decision-not-in-force", one) for one in company.idle(judged, use, case.today)
-        )
-    assessment = Assessment(
-        verdict=verdict,
-        use=use,
-        output_license=case.output.expression or None,
-        components=tuple(part.record for part in parts),
-        obligations=_obligations(findings, case, decisions),
-        reasons=reasons,
-        unsettled=tuple(questions),
-        decisions=tuple(dict.fromkeys(decisions)),
-        policy=_policy_record(company),
-    )
-    if not with_remedies or verdict <= Verdict.OK_WITH_OBLIGATIONS:
+    assessment = _assessed(parts, case)
+    if not with_remedies or assessment.verdict <= Verdict.OK_WITH_OBLIGATIONS:
         return assessment
 
     def judge(records: list[Mapping[str, Any]], use: str) -> Verdict:
@@ -133,8 +109,39 @@ def assess(
     others = [part.record for part in parts if part.role != "output"]
     output = [part.record for part in parts if part.role == "output"]
     if output_license is not None:
-        output = [{"role": "output", "license": output_license}]
+        output.append({"role": "output", "license": output_license})
     return replace(assessment, remedies=remedies_for(assessment, others, output, judge))
+
+
+def _assessed(parts: tuple[Part, ...], case: _Case) -> Assessment:
+    """The assessment of a case, without remedies."""
+    decisions: list[Decision] = []
+    judged = [_with_evidence(part, case, decisions) for part in parts if part.role not in _JUDGED_ALONE]
+    found = [*(one for part in judged for one in _findings(part, case)), *_joined(judged, case)]
+    findings = [_waived(one, case, decisions) for one in found]
+    obligations = _obligations(findings, case, decisions)
+    return Assessment(
+        verdict=Verdict.worst(
+            Verdict.OK_WITH_OBLIGATIONS if one.waiver else one.rule.verdict for one in findings
+        ),
+        use=case.use.id,
+        output_license=case.output.expression or None,
+        components=tuple(part.record for part in parts),
+        obligations=obligations,
+        reasons=_reasons(findings),
+        unsettled=_questions(judged, findings, case),
+        decisions=tuple(dict.fromkeys(decisions)),
+        policy=_policy_record(case.company),
+    )
+
+
+def _questions(judged: list[Part], findings: list[_Finding], case: _Case) -> tuple[Question, ...]:
+    """What the rows leave open, and the signed entries that name a component and do not count."""
+    asked = [Question(topic, one.part.label) for one in findings for topic in one.rule.questions]
+    if case.company:
+        idle = case.company.idle(judged, case.use.id, case.today)
+        asked += [Question("decision-not-in-force", one) for one in idle]
+    return tuple(dict.fromkeys(asked))
 
 
 def _case_of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.licensing.assessment import Assessment, Remedy, Verdict
+from jptextclf.licensing.case import read_part
 from jptextclf.licensing.company import MISSING_EVIDENCE
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.conditions import facts_of
@@ -75,17 +76,17 @@ def _of_facts(records: list[Record], output: list[Record]) -> Iterator[tuple[_Ch
         if record.get("origin") in {"own", "customer"}
         and record.get("personal_information") != "none-confirmed"
     }
-    unpinned = {place for place, record in enumerate(records) if record.get("revision", "") is None}
+    unpinned = {place for place, record in enumerate(records) if read_part(record).is_unpinned}
     confirmed = _with(records, unconfirmed, personal_information="none-confirmed")
     if unconfirmed:
         names = _names(records, unconfirmed)
         yield ("confirm-no-personal-information", names, ""), [*confirmed, *output]
     if unpinned:
         names = _names(records, unpinned)
-        yield ("pin-revision", names, ""), [*_with(records, unpinned, revision="pinned"), *output]
+        yield ("pin-revision", names, ""), [*_with(records, unpinned, revision="0" * 40), *output]
     if unconfirmed and unpinned:
         names = _names(records, unconfirmed | unpinned)
-        yield ("complete-record", names, ""), [*_with(confirmed, unpinned, revision="pinned"), *output]
+        yield ("complete-record", names, ""), [*_with(confirmed, unpinned, revision="0" * 40), *output]
 
 
 def _of_output(records: list[Record]) -> Iterator[tuple[_Change, list[Record]]]:
