@@ -1,5 +1,6 @@
 """What lies beside a model: its card and its licence files together, under every name and with every rider."""
 
+import time
 from fnmatch import fnmatchcase
 
 import pytest
@@ -122,6 +123,8 @@ def test_terms_that_nobody_has_read_need_a_reader(tmp_path, text):
         MIT + "\nNon-commercial use only. Whoever takes this has to feed the cat.",
         "商用利用禁止。利用者は作者に年一回報告すること。",
         MIT.replace("without restriction", "for non-commercial use only"),
+        "Non-commercial use only." + " " * 300_000 + "Feed the cat.",
+        "Non-commercial use only." + " " * 5_000_000 + "Feed the cat.",
     ],
 )
 def test_beside_a_limit_the_rest_is_not_taken_for_read(tmp_path, declared, text):
@@ -130,6 +133,15 @@ def test_beside_a_limit_the_rest_is_not_taken_for_read(tmp_path, declared, text)
     assert found.extra_terms.startswith("LICENSE")
     assert not find_restrictions(found.extra_terms)
     assert verdict(found, "internal-research-noncommercial") == "needs-review"
+
+
+@pytest.mark.parametrize(
+    "text", ["商用利用禁止。" * 190_000, (MIT + "No commercial use.\n") * 3000, "a " * 2_000_000]
+)
+def test_a_hostile_licence_file_costs_little(tmp_path, text):
+    before = time.process_time()
+    assert stated(tmp_path, LICENSE=text).extra_terms.startswith("LICENSE")
+    assert time.process_time() - before < 4
 
 
 def test_a_reader_sees_how_they_begin(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.licensing.components import NOASSERTION, Evidence
@@ -18,6 +19,7 @@ from jptextclf.licensing.license_texts import license_text
 from jptextclf.licensing.license_words import decode, words_of
 from jptextclf.licensing.reading import find_restrictions, read_card
 from jptextclf.licensing.reading.conflict import adds_restriction, is_already_in, is_within
+from jptextclf.licensing.reading.restrictions import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,9 +184,8 @@ def _unread(name: str, found: LicenseFile, limits: Sequence[Restriction], text: 
             plain = f" {' '.join(words_of(words).words)} " if found.licenses else words
             rest = rest.replace(plain, " ") if plain.strip() else rest
     rest = _unspaced(rest).strip() if found.licenses else rest.strip()
-    is_read = (
-        bool(limits) and not re.search(r"[^\W\d_]", rest) and not any(one.altered for one in found.licenses)
-    )
+    is_more = any(one.altered for one in found.licenses) or any(one.kind == UNREAD for one in limits)
+    is_read = bool(limits) and not is_more and not re.search(r"[^\W\d_]", rest)
     return "" if is_read else f"{name}: {rest[:_BEGINNING]}".rstrip(" :")
 
 
@@ -206,12 +207,16 @@ def _is_own(limit: Restriction, found: LicenseFile) -> bool:
     """
     words = f" {' '.join(words_of(limit.words).words)} "
     is_known = found.license != NOASSERTION
-    texts = (
-        license_text(one.id) or ""
+    return any(
+        words in _words_of(one.id)
         for one in found.licenses
         if is_known or not is_already_in(limit.kind, one.id)
     )
-    return any(words in f" {' '.join(words_of(one).words)} " for one in texts)
+
+
+@lru_cache(maxsize=8)
+def _words_of(license_id: str) -> str:
+    return f" {' '.join(words_of(license_text(license_id) or '').words)} "
 
 
 def _quote(limit: Restriction) -> str:
