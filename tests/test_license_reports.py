@@ -26,6 +26,7 @@ from jptextclf.licensing.rules import written_policy
 
 NAMES = ("cyclonedx", "html", "json", "md", "notice", "spdx")
 LANGUAGES = ("ja", "en")
+DECISIONS = ("waiver", "acknowledgement", "evidence", "permission")
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 COMMIT = "fd1525a9fd15316a2d503bf26ab031a61d056e98"
 HOSTILE = "evil|name</style><script>alert(1)</script>\n# 判定: ok\u202e`x` *y* [a](javascript:b) &amp; \x00 \ud800 \U000e0041"
@@ -138,7 +139,7 @@ def _everything():
     ]  # fmt: skip
     decisions = [
         Decision(f"{kind}-1", kind, "org/head", "weights-non-commercial", "法務部長", "2026-04-01", "2027-03-31", "許諾済み", "doc.pdf")
-        for kind in ("waiver", "acknowledgement", "evidence", "permission")
+        for kind in DECISIONS
     ]  # fmt: skip
     policy = {"rules_sha256": "f" * 64, "name": "社内規程", "version": "2", "sha256": "0" * 64}
     return Assessment(
@@ -411,6 +412,64 @@ def test_signed_entries_are_shown_with_who_when_and_until():
     assert "免除 W\\-1 により解消" in report or "免除 W-1 により解消" in report
 
 
+SIGNED = Decision(
+    "W-7", "waiver", "JRTE corpus", "data-non-commercial", "山田 (法務)\n", "2026-04-01", "2027-03-31", "許諾あり", "doc.pdf",
+)  # fmt: skip
+WHOLE = replace(SIGNED, id="A-3", kind="acknowledgement", component="", subject="keep-license-record")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_signed_entries_stand_in_every_format_with_who_what_and_until_when(name, language):
+    kinds = [replace(SIGNED, id=f"X-{n}", kind=one) for n, one in enumerate(DECISIONS)]
+    assessment = replace(CASES["jrte"][0], decisions=(SIGNED, WHOLE, *kinds))
+    report = render(assessment, SUBJECT, format=name, language=language).replace("\\", "")
+    for expected in (
+        "W-7",
+        "A-3",
+        "X-3",
+        "data-non-commercial",
+        "keep-license-record",
+        "山田",
+        "2026-04-01",
+        "2027-03-31",
+    ):
+        assert expected in report
+    assert "W-7" not in render(*CASES["jrte"], format=name, language=language)
+
+
+def test_spdx_has_signed_entries_as_reviews_of_what_they_are_about():
+    assessment = replace(CASES["jrte"][0], decisions=(SIGNED, WHOLE))
+    record = document((assessment, SUBJECT), "spdx")
+    assert [one["annotationType"] for one in record["annotations"]] == ["REVIEW"]
+    assert "A-3: (the model as a whole), keep-license-record" in record["annotations"][0]["comment"]
+    reviewed = {one["name"]: one["annotations"] for one in record["packages"] if "annotations" in one}
+    assert reviewed == {"JRTE corpus": [{
+        "annotationDate": "2026-04-01T00:00:00Z", "annotationType": "REVIEW", "annotator": "Person: 山田 [法務]",
+        "comment": "Waiver W-7: JRTE corpus, data-non-commercial; signed by 山田 (法務) on 2026-04-01; valid until 2027-03-31."
+        " Reason: 許諾あり Document: doc.pdf",
+    }]}  # fmt: skip
+    assert spdx_problems((assessment, SUBJECT), "ja") == []
+
+
+def test_spdx_says_which_duties_are_open_and_who_has_them():
+    packages = {one["name"]: one for one in document(CASES["jrte"], "spdx")["packages"]}
+    for duty in CASES["jrte"][0].open_obligations:
+        actor = messages.text_in("en", f"license_report_actor.{duty.actor}")
+        about = packages.get(duty.component, packages["hotel-reviews"])
+        assert f"Open obligation, {actor}: " in about["comment"]
+    assert CASES["jrte"][0].open_obligations
+
+
+def test_a_notice_shows_a_signed_entry_without_the_name_of_a_private_component():
+    entry = replace(
+        SIGNED, kind="acknowledgement", component=OWN["name"], subject=f"privacy-check:{OWN['name']}"
+    )
+    text = render(replace(CASES["ok"][0], decisions=(entry,)), SUBJECT, format="notice", language="ja")
+    assert "Acknowledgement W-7: a component that is not named here, privacy-check; signed by 山田" in text
+    assert OWN["name"] not in text
+    assert "許諾あり" not in text
+
+
 def test_every_use_role_relation_and_actor_has_words():
     known = set(messages.keys("ja"))
     policy = written_policy()
@@ -437,7 +496,8 @@ def test_every_sentence_of_the_catalogue_is_said(monkeypatch):
     kinds = [
         (CASES["duties"][0], ReportSubject(name="x", kind=one, tool_version="1")) for one in get_args(Kind)
     ]
-    kinds.append((CASES["jrte"][0], replace(SUBJECT, unchanged=frozenset({"unidic-lite"}))))
+    private = replace(CASES["ok"][0], decisions=(replace(SIGNED, component=OWN["name"]),))
+    kinds += [(CASES["jrte"][0], replace(SUBJECT, unchanged=frozenset({"unidic-lite"}))), (private, SUBJECT)]
     for one in [*CASES.values(), *uses, *kinds]:
         for name in NAMES:
             render(*one, format=name, language="en")
@@ -458,6 +518,11 @@ def test_json_is_the_assessment_with_its_subject(case, language):
 
 
 def test_spdx_passes_the_official_validator(case, language):
+    assert spdx_problems(case, language) == []
+
+
+def spdx_problems(case, language):
+    """What the official validator says."""
     parser = pytest.importorskip(
         "spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser",
         reason="needs the dev dependency spdx-tools",
@@ -465,7 +530,7 @@ def test_spdx_passes_the_official_validator(case, language):
     from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
     parsed = parser.JsonLikeDictParser().parse(document(case, "spdx", language))
-    assert [one.validation_message for one in validate_full_spdx_document(parsed)] == []
+    return [one.validation_message for one in validate_full_spdx_document(parsed)]
 
 
 @pytest.mark.parametrize("name", [one for one in CASES if one != "many"])

@@ -1,6 +1,8 @@
 """NOTICE: plain text that travels with a model, names what it is made from and says that it was changed.
 
-It holds what the components ask to be shown; which licence texts lie beside it is said, not copied.
+It holds what the components ask to be shown; which licence texts lie beside it is said, not copied. Whoever gets the
+model sees on which signed entries its export rests: what, by whom and until when. Their reasons and documents stay in
+the reports, and names of private components in the company.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.license_texts import has_text, license_name, license_url, texts_for
 from jptextclf.licensing.reports._escaping import shown
 from jptextclf.licensing.reports._parts import DATA, MODELS, parts_of
+from jptextclf.licensing.reports._signed import signed_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +40,7 @@ def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
         *([[_english("notice_texts")]] if any(part.expressions for part in named) else []),
         *(_component(part, _duties(part, assessment.obligations), subject) for part in named),
         *_about_the_whole(named, assessment.obligations),
+        *_signed(assessment, named),
         [_RULE, messages.text_in("en", "license.notice")],
     ]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
@@ -187,6 +191,17 @@ def _about_the_whole(named: Iterable[Part], obligations: Iterable[Obligation]) -
     labels = {part.label for part in named}
     rest = [_duty_text(one) for one in obligations if _FILE in one.files and one.component not in labels]
     return [[_RULE, _english("notice_whole"), *(f"- {one}" for one in dict.fromkeys(rest))]] if rest else []
+
+
+def _signed(assessment: Assessment, named: Iterable[Part]) -> list[list[str]]:
+    """The signed entries of the company policy that count here."""
+    private = {part.label for part in parts_of(assessment) if part.record.get("origin") in _PRIVATE}
+    private -= {part.label for part in named}
+    lines = [
+        signed_entry(one, language="en", hides_component=one.component in private)
+        for one in assessment.decisions
+    ]
+    return [[_RULE, _both("notice_signed"), *(f"- {one}" for one in lines)]] if lines else []
 
 
 def _duty_text(duty: Obligation) -> str:

@@ -1,6 +1,7 @@
 """SPDX 2.3 JSON: the model and each component as a package, with what is declared, concluded and in conflict.
 
 Source: https://spdx.github.io/spdx-spec/v2.3/. What nobody has said is ``NOASSERTION``, never ``NONE``.
+Signed entries of the company policy are annotations; duties that are open stand in the comments.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.license_texts import license_name, license_text, license_url
 from jptextclf.licensing.reports._escaping import json_text, shown
 from jptextclf.licensing.reports._parts import DATA, Part, parts_of, valid_sha256, web_address
-from jptextclf.licensing.reports._tables import say, use_label, verdict_label
+from jptextclf.licensing.reports._signed import signed_entry, signed_grounds
+from jptextclf.licensing.reports._tables import say, use_label, verdict_label, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from jptextclf.licensing.assessment import Assessment
+    from jptextclf.licensing.assessment import Assessment, Decision, Obligation
     from jptextclf.licensing.reports._subject import ReportSubject
 
 _DOCUMENT, _MODEL = "SPDXRef-DOCUMENT", "SPDXRef-Model"
@@ -42,9 +44,15 @@ def write_spdx(assessment: Assessment, subject: ReportSubject) -> str:
         "creationInfo": _creation(subject),
         "comment": messages.text("license.notice"),
         "documentDescribes": [_MODEL],
-        "packages": [_model(assessment, subject), *map(_component, parts), *_files(subject)],
+        "packages": [
+            _model(assessment, subject, parts),
+            *(_component(part, assessment) for part in parts),
+            *_files(subject),
+        ],
         "relationships": _relationships(parts, subject),
     }
+    if annotations := _annotations(_of_no_package(assessment.decisions, parts)):
+        document["annotations"] = annotations
     if extracted := _extracted(document["packages"]):
         document["hasExtractedLicensingInfos"] = extracted
     document["documentNamespace"] = _namespace(document)
@@ -88,9 +96,12 @@ def _package(identifier: str, name: str, **fields: Any) -> dict[str, Any]:
     return record | {key: value for key, value in fields.items() if value}
 
 
-def _model(assessment: Assessment, subject: ReportSubject) -> dict[str, Any]:
+def _model(assessment: Assessment, subject: ReportSubject, parts: Iterable[Part]) -> dict[str, Any]:
     license_id = to_spdx(assessment.output_license)
     verdict = verdict_label(assessment.verdict)
+    comment = say("verdict_for_use", verdict=verdict, use=use_label(assessment.use))
+    labels = {part.label for part in parts}
+    whole = [one for one in assessment.open_obligations if one.component not in labels]
     return _package(
         _MODEL,
         subject.name,
@@ -98,11 +109,12 @@ def _model(assessment: Assessment, subject: ReportSubject) -> dict[str, Any]:
         licenseDeclared=license_id,
         licenseConcluded=license_id,
         primaryPackagePurpose="OTHER",
-        comment=say("verdict_for_use", verdict=verdict, use=use_label(assessment.use)),
+        comment="\n".join([comment, *map(_open_duty, whole)]),
     )
 
 
-def _component(part: Part) -> dict[str, Any]:
+def _component(part: Part, assessment: Assessment) -> dict[str, Any]:
+    duties = [one for one in assessment.open_obligations if one.component == part.label]
     return _package(
         _identifier(part),
         part.name,
@@ -116,8 +128,40 @@ def _component(part: Part) -> dict[str, Any]:
         checksums=[_checksum(part.sha256)] if part.sha256 else [],
         externalRefs=[_purl(part.purl)] if part.purl else [],
         sourceInfo="\n".join(_evidence(part)),
-        comment="\n".join(_verdict(part)),
+        comment="\n".join([*_verdict(part), *map(_open_duty, duties)]),
+        annotations=_annotations(one for one in assessment.decisions if one.component == part.label),
     )
+
+
+def _open_duty(duty: Obligation) -> str:
+    return say("open_duty", actor=word("actor", duty.actor), text=shown(duty.text))
+
+
+def _of_no_package(decisions: Iterable[Decision], parts: Iterable[Part]) -> list[Decision]:
+    """Signed entries about the model as a whole; they stand with the document."""
+    labels = {part.label for part in parts}
+    return [one for one in decisions if one.component not in labels]
+
+
+def _annotations(decisions: Iterable[Decision]) -> list[dict[str, str]]:
+    """Signed entries as reviews by those who signed them."""
+    language = messages.language()
+    return [
+        {
+            "annotationDate": f"{one.date}T00:00:00Z",
+            "annotationType": "REVIEW",
+            "annotator": f"Person: {_without_brackets(one.signed_by)}",
+            "comment": " ".join(
+                [signed_entry(one, language=language), signed_grounds(one, language=language)]
+            ),
+        }
+        for one in decisions
+    ]
+
+
+def _without_brackets(name: str) -> str:
+    """The format reads what stands in round brackets as an address of mail."""
+    return shown(name).translate({ord("("): "[", ord(")"): "]"})
 
 
 def _verdict(part: Part) -> list[str]:
