@@ -333,12 +333,13 @@ def export(
     output_license: str | None = None,
     policy: Policy | None = None,
     license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    copyright: str | None = None,  # noqa: A002 - the option's name
     overwrite: bool = False,
 ) -> Export:
     """:func:`jptextclf.exporters.gate.export`: judge a run for a use, and write an export, whole or not at all."""
     return export_directory(
         _path_of(run), out, use=use, format=format, output_license=output_license, policy=policy,
-        license_files=license_files, overwrite=overwrite,
+        license_files=license_files, copyright=copyright, overwrite=overwrite,
     )  # fmt: skip
 
 
@@ -351,12 +352,13 @@ def push(
     output_license: str | None = None,
     policy: Policy | None = None,
     license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    copyright: str | None = None,  # noqa: A002 - the option's name
     progress: Progress | None = None,
 ) -> Push:
     """:func:`jptextclf.exporters.hub.push`: export a run for ``publish-on-hub`` and send it in one commit."""
     return push_directory(
         _path_of(run), repo, use=use, private=private, output_license=output_license, policy=policy,
-        license_files=license_files, progress=progress,
+        license_files=license_files, copyright=copyright, progress=progress,
     )  # fmt: skip
 
 

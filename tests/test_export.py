@@ -25,8 +25,9 @@ from jptextclf.errors import ConfigError, SetupError
 from jptextclf.exporters import check
 from jptextclf.exporters._cleared import Cleared
 from jptextclf.exporters.huggingface import write_huggingface
-from jptextclf.licensing import Component
+from jptextclf.licensing import Component, Evidence
 from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.license_texts import license_text
 
 PACKAGE = Path(jptextclf.__file__).parent
 TEXTS = ["朝食がとても美味しかったです。", "二度と利用しません。", ""]
@@ -347,10 +348,92 @@ def test_texts_come_from_the_user_then_the_package_then_upstream(made_of, tmp_pa
 
     components = [base("LicenseRef-Encoder-Terms").to_json(), OWN.to_json()]
     judged = Judged(assess(components, "redistribute-weights-commercial"), None)
-    found = texts_of(judged, {"LICENSE": b"House terms.\n"}, {})
-    assert found == {"LicenseRef-Encoder-Terms": "House terms.\n"}
+    for name in ("LICENSE", "MODEL_LICENSE", "license.md", "利用規約.md"):
+        found = texts_of(judged, {name: b"House terms.\n"}, {})
+        assert found.carried == {"LicenseRef-Encoder-Terms": "House terms.\n"}
+        assert found.own == {}
     with pytest.raises(LicenseError, match="JPT-L004"):
         texts_of(judged, {"NOTICE": b"Made by Example.\n"}, {})
+
+
+def filled(license_id, holder):
+    text = license_text(license_id)
+    for blank in ("<year> <copyright holders>", "<year> <owner>"):
+        text = text.replace(blank, holder)
+    return text
+
+
+def test_an_upstream_text_goes_out_and_the_model_has_its_own_holder(made_of, tmp_path):
+    upstream = {"LICENSE": filled("MIT", "2018 Upstream").encode(), "利用規約.md": "規約".encode()}
+    run = made_of(base("MIT"), upstream=upstream)
+    out = tmp_path / "out"
+    options = {"use": "redistribute-weights-commercial", "output_license": "MIT"}
+    with pytest.raises(ConfigError, match="JPT-U170") as caught:
+        export(run, out, **options)
+    assert "--copyright" in caught.value.hint
+    assert not out.exists()
+    export(run, out, copyright="Copyright (c) 2026 Example KK", **options)
+    said = (out / "LICENSE").read_text(encoding="utf-8")
+    assert said == filled("MIT", "2026 Example KK")
+    assert (out / "LICENSES" / "MIT.txt").read_text(encoding="utf-8") == filled("MIT", "2018 Upstream")
+    assert "Copyright (c) 2026 Example KK" in (out / "NOTICE").read_text(encoding="utf-8")
+    assert check(out) == []
+    for file in ("LICENSE", "LICENSES/MIT.txt"):
+        kept = (out / file).read_text(encoding="utf-8")
+        (out / file).write_text(license_text("MIT"), encoding="utf-8")
+        assert [one for one in check(out) if file in one.said]
+        (out / file).write_text(kept, encoding="utf-8")
+
+
+def test_a_filled_text_is_taken_for_the_model_and_a_template_is_not(made_of, tmp_path):
+    run = made_of(base("Apache-2.0"))
+    options = {"use": "redistribute-weights-commercial", "output_license": "BSD-3-Clause"}
+    given = tmp_path / "bsd.txt"
+    given.write_text(license_text("BSD-3-Clause"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="JPT-U170"):
+        export(run, tmp_path / "out", license_files={"BSD-3-Clause": given}, **options)
+    given.write_text(filled("BSD-3-Clause", "2026 Example KK"), encoding="utf-8")
+    out = export(run, tmp_path / "out", license_files={"BSD-3-Clause": given}, **options).path
+    for file in ("LICENSE", "LICENSES/BSD-3-Clause.txt"):
+        assert (out / file).read_bytes() == given.read_bytes()
+
+
+def test_a_template_goes_out_where_nobody_has_a_filled_text_of_a_component(made_of, tmp_path):
+    evidence = Evidence("Copyright (c) 2018 Upstream", url="https://example.invalid/LICENSE")
+    run = made_of(base("MIT", evidence=(evidence,)))
+    out = export(
+        run, tmp_path / "out", use="redistribute-weights-commercial", output_license="CC-BY-4.0"
+    ).path
+    assert (out / "LICENSES" / "MIT.txt").read_text(encoding="utf-8") == license_text("MIT")
+    assert "Copyright (c) 2018 Upstream" in (out / "NOTICE").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("license_id", ["MIT AND Apache-2.0", "BSD-2-Clause OR CC-BY-4.0"])
+def test_several_licences_of_the_model_stand_in_one_file(made_of, tmp_path, license_id):
+    done = export(
+        made_of(base("Apache-2.0")), tmp_path / "out", use="redistribute-weights-commercial",
+        output_license=license_id, copyright="2026 Example KK",
+    )  # fmt: skip
+    said = (done.path / "LICENSE").read_text(encoding="utf-8")
+    assert license_id in said.split("\n")[0]
+    assert "Copyright (c) 2026 Example KK" in said
+    assert "<year>" not in said
+    replaced(done.path / "LICENSE", "2026 Example KK", "<year> <owner>")
+    assert check(done.path)
+
+
+@pytest.mark.parametrize("holder", ["", "Copyright (c)", "2026\nExample", "<year> <owner>", "a" * 999])
+def test_a_holder_that_is_none_is_said(made_of, tmp_path, holder):
+    with pytest.raises(ConfigError, match="JPT-U171"):
+        export(made_of(base("MIT")), tmp_path / "out", use="internal-commercial", copyright=holder)
+
+
+@pytest.mark.parametrize("name", ["NOTICE", "notice.txt", "Notice.md"])
+def test_a_notice_of_any_name_is_passed_on(made_of, tmp_path, name):
+    run = made_of(base("Apache-2.0"), upstream={name: b"Made by Example.\n"})
+    out = export(run, tmp_path / "out", use="publish-on-hub", output_license="Apache-2.0").path
+    replaced(out / "NOTICE", "Made by Example.", "")
+    assert any(name in one.said for one in check(out))
 
 
 def test_a_wrong_text_given_for_a_known_licence_is_found(made_of, tmp_path):
@@ -358,7 +441,7 @@ def test_a_wrong_text_given_for_a_known_licence_is_found(made_of, tmp_path):
     wrong.write_text("Do what you like.\n", encoding="utf-8")
     error = refusal(
         made_of(base("Apache-2.0")), tmp_path / "out", "JPT-L005", use="redistribute-weights-commercial",
-        output_license="MIT", license_files={"Apache-2.0": wrong},
+        output_license="CC-BY-4.0", license_files={"Apache-2.0": wrong},
     )  # fmt: skip
     assert "LICENSES/Apache-2.0.txt" in error.message
 
@@ -506,8 +589,8 @@ def test_no_argument_of_the_gate_lets_the_judgement_out():
 
     names = {*inspect.signature(gate).parameters, *inspect.signature(push).parameters}
     assert names == {
-        "run", "out", "repo", "use", "format", "output_license", "policy", "license_files", "overwrite", "name",
-        "private", "progress",
+        "run", "out", "repo", "use", "format", "output_license", "policy", "license_files", "copyright", "overwrite",
+        "name", "private", "progress",
     }  # fmt: skip
     sources = "".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "exporters").glob("*.py"))
     assert "environ" not in sources

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jptextclf.bundle import Bundle
     from jptextclf.exporters.judging import Judged
     from jptextclf.exporters.onnx import OnnxReport
+    from jptextclf.exporters.texts import Texts
     from jptextclf.subjects import Subject
 
 KEY = object()
@@ -31,11 +30,11 @@ class Cleared:
         subject: Subject,
         judged: Judged,
         format: str,  # noqa: A002 - the option's name
-        texts: Mapping[str, str],
+        texts: Texts,
     ) -> None:
         """
         :param format: of the export: ``huggingface`` or ``onnx``
-        :param texts: licence id -> its text, of every licence that the export has to carry
+        :param texts: of every licence that the export has to carry, and of its own
         :raises TypeError: somebody else than the gate asks
         """
         if key is not KEY:
@@ -43,7 +42,7 @@ class Cleared:
         self.subject = subject
         self.judged = judged
         self.format = format
-        self.texts = dict(texts)
+        self.texts = texts
         self.conversions: tuple[OnnxReport, ...] = ()
 
     @classmethod

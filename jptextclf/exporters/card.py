@@ -145,7 +145,9 @@ def _linked(license_id: str, cleared: Cleared) -> str:
     """A licence with its page, or with the place of its text in the export."""
     if url := license_url(license_id):
         return f"[{license_id}]({url})"
-    return f"[{license_id}]({license_file(license_id)})" if license_id in cleared.texts else license_id
+    return (
+        f"[{license_id}]({license_file(license_id)})" if license_id in cleared.texts.carried else license_id
+    )
 
 
 def _scores(cleared: Cleared) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from jptextclf import messages
+from jptextclf.bundle import UPSTREAM
 from jptextclf.exporters.card import NON_COMMERCIAL, license_matter
 from jptextclf.exporters.judging import judge, use_of
 from jptextclf.exporters.layout import (
@@ -26,7 +28,8 @@ from jptextclf.exporters.layout import (
     license_file,
 )
 from jptextclf.exporters.notice import CHANGES, no_license
-from jptextclf.exporters.texts import inside_ids, stated_licenses
+from jptextclf.exporters.texts import RULE, has_blanks, inside_ids, stated_licenses, upstream_license
+from jptextclf.licensing.file_names import is_notice_file
 from jptextclf.licensing.license_files import identify
 from jptextclf.licensing.license_texts import license_text, texts_for
 from jptextclf.licensing.rules import use_named
@@ -116,6 +119,7 @@ class _Files:
         self.verdict: str = record["verdict"]
         self.components: list[dict[str, Any]] = record["components"]
         self.notice = _text(directory, NOTICE)
+        self.upstream = _upstream(directory)
         self.card = _text(directory, CARD)
         self.matter = _matter(self.card)
 
@@ -130,10 +134,10 @@ class _Files:
         for name in inside_ids(self.components) if use_named(self.use).leaves else ():
             for one in self.wrong_text(name):
                 yield Problem("export", "", one)
-        for file in sorted((self.directory / "upstream").glob("NOTICE*")):
-            if file.read_text(encoding="utf-8", errors="replace").strip() not in self.notice:
+        for name in filter(is_notice_file, self.upstream):
+            if _decoded(self.upstream[name]).strip() not in self.notice:
                 yield Problem(
-                    "export", "", messages.text("export_check.lost_notice", file=f"upstream/{file.name}")
+                    "export", "", messages.text("export_check.lost_notice", file=f"upstream/{name}")
                 )
 
     def unmet(self, duty: Mapping[str, Any]) -> Iterator[str]:
@@ -172,6 +176,21 @@ class _Files:
             yield _missing(license_file(license_id))
         elif known is not None and text != known and identify(text).license != license_id:
             yield messages.text("export_check.other_text", file=license_file(license_id), license=license_id)
+        elif has_blanks(text) and upstream_license(license_id, self.upstream) is not None:
+            yield messages.text("export_check.blanks", file=license_file(license_id))
+
+    def wrong_own_text(self, license_id: str, text: str) -> Iterator[str]:
+        """Whether a text in LICENSE is that licence's, with its holder."""
+        known = license_text(license_id)
+        carried = _text(self.directory, license_file(license_id))
+        # What is not among the shipped texts can only be compared with what lies beside it.
+        if (
+            text.strip() not in {carried.strip(), (known or carried).strip()}
+            and identify(text).license != license_id
+        ):
+            yield messages.text("export_check.other_text", file=LICENSE, license=license_id)
+        elif has_blanks(text):
+            yield messages.text("export_check.blanks", file=LICENSE)
 
     def wrong_license(self) -> Iterator[str]:
         """Whether LICENSE and the card say the output licence."""
@@ -182,10 +201,11 @@ class _Files:
                     "export_check.other_text", file=LICENSE, license=messages.text("export_check.no_license")
                 )
         else:
-            for name in texts_for(self.output):
+            names = texts_for(self.output)
+            parts = [text] if len(names) == 1 else text.split(RULE)[1:]
+            for name, part in zip_longest(names, parts[: len(names)], fillvalue=""):
                 yield from self.wrong_text(name)
-                if _text(self.directory, license_file(name)).strip() not in text:
-                    yield messages.text("export_check.other_text", file=LICENSE, license=name)
+                yield from self.wrong_own_text(name, part)
         expected = license_matter(self.output)
         if {key: self.matter.get(key) for key in expected} != expected:
             yield messages.text(
@@ -202,6 +222,20 @@ class _Files:
 def _text(directory: Path, name: str) -> str:
     path = directory / name
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _upstream(directory: Path) -> dict[str, bytes]:
+    """The texts that came with the encoder: file name -> its bytes."""
+    found = directory / UPSTREAM
+    return (
+        {one.name: one.read_bytes() for one in sorted(found.iterdir()) if one.is_file()}
+        if found.is_dir()
+        else {}
+    )
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8-sig", "replace")
 
 
 def _filled(path: Path) -> bool:

@@ -33,7 +33,6 @@ from jptextclf.exporters.layout import (
 )
 from jptextclf.exporters.notice import license_of_export, notice_of_export
 from jptextclf.exporters.texts import texts_of
-from jptextclf.licensing.license_texts import has_blanks
 from jptextclf.licensing.reports import render
 from jptextclf.licensing.rules import use_named
 from jptextclf.subjects import Subject
@@ -82,6 +81,7 @@ def export(
     output_license: str | None = None,
     policy: Policy | None = None,
     license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    copyright: str | None = None,  # noqa: A002 - the option's name
     overwrite: bool = False,
     name: str | None = None,
 ) -> Export:
@@ -95,9 +95,11 @@ def export(
         that stays inside, or goes to one partner, may do without
     :param policy: of the company, or its file
     :param license_files: licence id -> file with its text, for licences whose texts this package does not have
+    :param copyright: year and holder of the model itself, such as ``2026 Example KK``; licences such as MIT have
+        blanks for them
     :param overwrite: replace an export that is at ``out``; nothing else is ever replaced
     :param name: of the model in its card; None: that of ``out``
-    :raises ConfigError: use, licence, format, policy or ``out`` cannot be used
+    :raises ConfigError: use, licence, holder, format, policy or ``out`` cannot be used
     :raises SetupError: the run was damaged or changed (``JPT-E060`` to ``JPT-E067``)
     :raises LicenseError: needs review, blocked, or a duty is open (``JPT-L001`` to ``JPT-L005``)
     """
@@ -110,7 +112,7 @@ def export(
     judged = judge(subject.components, use_of(use, policy), output_license=output_license, policy=policy)
     require_cleared(judged, subject.name)
     _require_output_license(judged)
-    texts = texts_of(judged, subject.texts, license_files or {})
+    texts = texts_of(judged, subject.texts, license_files or {}, copyright)
     cleared = Cleared(KEY, subject=subject, judged=judged, format=format, texts=texts)
     with new_directory(target, overwrite=overwrite, holds=ASSESSMENT) as staging:
         _write_model(cleared, staging)
@@ -138,11 +140,8 @@ def _require_output_license(judged: Judged) -> None:
 
 
 def _notes(cleared: Cleared) -> Iterator[str]:
-    """What a person should know: where the output licence is from, what is still blank, what a conversion lost."""
-    license_id = cleared.judged.output_license
+    """What a person should know: where the output licence is from, and what a conversion lost."""
     yield from cleared.judged.notes
-    if license_id is not None and has_blanks(license_id) and "<" in cleared.texts.get(license_id, ""):
-        yield messages.text("export.blanks", license=license_id)
     yield from (one.loss for one in cleared.conversions if one.loss)
 
 
@@ -162,7 +161,7 @@ def _write_documents(cleared: Cleared, staging: Path, name: str) -> None:
     write_components(bundle, staging)
     write_upstream(bundle, staging)
     (staging / LICENSES).mkdir()
-    for license_id, text in cleared.texts.items():
+    for license_id, text in cleared.texts.carried.items():
         (staging / license_file(license_id)).write_text(text, encoding="utf-8", newline="")
     _write(staging / LICENSE, license_of_export(cleared))
     _write(staging / NOTICE, notice_of_export(cleared, name))

@@ -51,6 +51,7 @@ def push(
     output_license: str | None = None,
     policy: Policy | None = None,
     license_files: Mapping[str, str | os.PathLike[str]] | None = None,
+    copyright: str | None = None,  # noqa: A002 - the option's name
     progress: Progress | None = None,
 ) -> Push:
     """Publish a run: export it for ``publish-on-hub``, and send the export in one commit.
@@ -70,7 +71,7 @@ def push(
     with tempfile.TemporaryDirectory(prefix="jptextclf-") as directory:
         staged = export(
             run, Path(directory) / target.repo.rpartition("/")[2], use=use, output_license=output_license, policy=policy,
-            license_files=license_files, name=target.repo.rpartition("/")[2],
+            license_files=license_files, copyright=copyright, name=target.repo.rpartition("/")[2],
         )  # fmt: skip
         if progress is not None:
             progress.say(text("push.phase", repo=repo))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from jptextclf import messages
 from jptextclf.exporters.card import in_language
-from jptextclf.licensing.license_texts import texts_for
+from jptextclf.exporters.texts import RULE
+from jptextclf.licensing.file_names import is_notice_file
 from jptextclf.licensing.reports import render
 from jptextclf.licensing.rules import use_named
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 CHANGES = "Changes / 変更点"
 """Heading of the statement of changes."""
-_RULE = "\n\n" + "=" * 100 + "\n\n"
 
 
 def license_of_export(cleared: Cleared) -> str:
@@ -24,11 +24,11 @@ def license_of_export(cleared: Cleared) -> str:
     license_id = cleared.judged.output_license
     if license_id is None:
         return no_license(cleared.judged.assessment.use)
-    texts = [cleared.texts[name] for name in texts_for(license_id)]
+    texts = list(cleared.texts.own.values())
     if len(texts) == 1:
         return texts[0]
     # Spelled in two parts: the line is for the exported file, not about this one.
-    return _RULE.join([f"SPDX-License-{'Identifier'}: {license_id}", *texts])
+    return RULE.join([f"SPDX-License-{'Identifier'}: {license_id}", *texts])
 
 
 def no_license(use: str) -> str:
@@ -41,18 +41,17 @@ def no_license(use: str) -> str:
 def notice_of_export(cleared: Cleared, name: str) -> str:
     """Attributions, the statement of changes, and the notices that came with the encoder, word for word."""
     about = replace(cleared.subject, name=name).report()
-    parts = [render(cleared.judged.assessment, about, format="notice", language="en").strip()]
+    parts = [f"{name}: Copyright (c) {cleared.texts.copyright}"] if cleared.texts.copyright else []
+    parts.append(render(cleared.judged.assessment, about, format="notice", language="en").strip())
     base = next(one.name for one in cleared.bundle.components if one.role == "base_model")
     data = messages.listing(one.name for one in cleared.bundle.components if one.role == "training_data")
     said = [in_language(language, _changes, base, data, name) for language in ("en", "ja")]
     parts.append("\n".join([CHANGES, "", *said]))
-    notices = {
-        file: text for file, text in sorted(cleared.subject.texts.items()) if file.startswith("NOTICE")
-    }
+    notices = {file: text for file, text in sorted(cleared.subject.texts.items()) if is_notice_file(file)}
     parts += [
         f"{file} ({base}):\n\n{text.decode('utf-8', 'replace').strip()}" for file, text in notices.items()
     ]
-    return _RULE.join(parts) + "\n"
+    return RULE.join(parts) + "\n"
 
 
 def _changes(base: str, data: str, name: str) -> str:

@@ -1,19 +1,24 @@
 """Licence texts that an export carries: of what is in it, of what it was trained on, and of itself.
 
-A text comes from the user, from this package, or from the files that came with the encoder; none is made up.
+A text comes from the files that came with the encoder, from the user, or from this package; none is made up. Blanks
+for year and holder are filled for the exported model alone, by whoever gives it.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jptextclf.data.origin import OWN
 from jptextclf.errors import ConfigError, LicenseError
 from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.file_names import is_license_file
 from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.license_files import identify
 from jptextclf.licensing.license_texts import license_text, texts_for
+from jptextclf.licensing.license_words import decode
 from jptextclf.licensing.rules import use_named
 from jptextclf.messages import listing, text
 
@@ -25,31 +30,106 @@ if TYPE_CHECKING:
     from jptextclf.exporters.judging import Judged
 
 _INSIDE_AN_EXPORT = {"base_model", "tokenizer", "adapter", "teacher"}
-_LICENSE_FILES = ("LICENSE", "LICENCE", "COPYING")
 _LARGEST = 4 << 20
 """Bytes of a licence text."""
+_HEAD = 600
+"""Characters before the terms, where a licence has its blanks; those after them are advice."""
+_HOLDER = re.compile(
+    r"<year>,?\s+<(?:copyright holders?|owner(?: organization name)?|name of author)>", re.IGNORECASE
+)
+_BLANK = re.compile(
+    r"<(?:year|copyright|owner|name of|related entities|url for|description)\b[^<>\n]{0,60}>|<year>",
+    re.IGNORECASE,
+)
+_COPYRIGHT = re.compile(r"(?:copyright\b\s*)?(?:\(c\)|©)?\s*", re.IGNORECASE)
+_HOLDER_LENGTH = 300
+RULE = "\n\n" + "=" * 100 + "\n\n"
+"""Between two texts in one file."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Licence texts of an export."""
+
+    carried: Mapping[str, str]
+    """Id -> the text in ``LICENSES``: as it came with the encoder where it did."""
+    own: Mapping[str, str]
+    """Id -> the text in ``LICENSE``, for each licence of the model itself: without blanks, with its own holder."""
+    copyright: str = ""
+    """Year and holder of the model itself; empty where nobody named them."""
 
 
 def texts_of(
-    judged: Judged, upstream: Mapping[str, bytes], given: Mapping[str, str | os.PathLike[str]]
-) -> dict[str, str]:
-    """Every licence text that the export carries: id -> text.
+    judged: Judged,
+    upstream: Mapping[str, bytes],
+    given: Mapping[str, str | os.PathLike[str]],
+    copyright: str | None = None,  # noqa: A002 - the option's name
+) -> Texts:
+    """Every licence text that the export carries.
 
     :param upstream: licence and notice files that came with the encoder
     :param given: licence id -> file with its text, from the user
-    :raises ConfigError: a given file cannot be read (``JPT-U154``)
+    :param copyright: year and holder of the model itself, such as ``2026 Example KK``
+    :raises ConfigError: a given file cannot be read (``JPT-U154``), or the licence of the model itself has blanks that
+        nobody fills (``JPT-U170``, ``JPT-U171``)
     :raises LicenseError: a text that has to be there is nowhere (``JPT-L004``)
     """
-    own = {to_spdx(name): _given_text(name, Path(path)) for name, path in given.items()}
-    required = required_ids(judged)
-    found: dict[str, str] = {}
-    for name in sorted(required | _mentioned_ids(judged.assessment.components)):
-        known = own.get(name) or license_text(name) or _upstream_text(name, upstream, judged)
-        if known is not None:
-            found[name] = known
-    if missing := sorted(required - set(found)):
+    holder = _holder(copyright)
+    from_user = {to_spdx(name): _given_text(name, Path(path)) for name, path in given.items()}
+    own_ids, required, mentioned = own_ids_of(judged), required_ids(judged), _mentioned_ids(judged)
+    came = {name: _upstream_text(name, upstream, judged) for name in required | mentioned}
+    plain = {name: from_user.get(name) or license_text(name) or came[name] for name in came}
+    if missing := sorted(name for name in required if plain[name] is None):
         raise LicenseError("L004", missing=listing(missing), first=missing[0])
-    return found
+    own = {name: _own_text(name, plain[name] or "", holder) for name in own_ids}
+    found = {
+        name: came[name] or (plain[name] if name in mentioned else own.get(name) or plain[name])
+        for name in sorted(came)
+    }
+    return Texts({name: one for name, one in found.items() if one is not None}, own, holder)
+
+
+def own_ids_of(judged: Judged) -> tuple[str, ...]:
+    """Licences of the exported model itself, in the order of its expression."""
+    return texts_for(judged.output_license) if judged.output_license else ()
+
+
+def has_blanks(content: str) -> bool:
+    """Whether a licence text waits for a year, a holder or the like in its head."""
+    return _BLANK.search(content[:_HEAD]) is not None
+
+
+def upstream_license(license_id: str, upstream: Mapping[str, bytes]) -> str | None:
+    """The licence files that came with the encoder and are this licence's, as one text."""
+    files = _license_files(upstream).values()
+    found = dict.fromkeys(content for content in files if identify(content).license == license_id)
+    return RULE.join(found) if found else None
+
+
+def _own_text(license_id: str, content: str, holder: str) -> str:
+    """The text for LICENSE; of a template, with the holder in its blanks.
+
+    :raises ConfigError: blanks are left (``JPT-U170``)
+    """
+    if not has_blanks(content):
+        return content
+    filled = _HOLDER.sub(lambda _: holder, content, count=1) if holder else content
+    if has_blanks(filled):
+        raise ConfigError("U170", license=license_id)
+    return filled
+
+
+def _holder(given: str | None) -> str:
+    """``"Copyright (c) 2026 Example KK" -> "2026 Example KK"``.
+
+    :raises ConfigError: it is no such line (``JPT-U171``)
+    """
+    if given is None:
+        return ""
+    holder = _COPYRIGHT.sub("", given.strip(), count=1)
+    if not holder or not holder.isprintable() or len(holder) > _HOLDER_LENGTH or "<" in holder:
+        raise ConfigError("U171", found=given[:_HOLDER_LENGTH])
+    return holder
 
 
 def named_files(given: Iterable[str]) -> dict[str, str]:
@@ -77,7 +157,7 @@ def required_ids(judged: Judged) -> set[str]:
     wanted = [judged.output_license] if judged.output_license else []
     wanted += [name for name in ids if name]
     inside = inside_ids(assessment.components) if use_named(assessment.use).leaves else set()
-    return _text_ids(wanted) | inside
+    return _text_ids(wanted) | inside | set(own_ids_of(judged))
 
 
 def inside_ids(components: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -96,11 +176,12 @@ def stated_licenses(component: Mapping[str, Any]) -> list[str]:
     return [one for one in dict.fromkeys(stated) if one != NOASSERTION]
 
 
-def _mentioned_ids(components: Iterable[Mapping[str, Any]]) -> set[str]:
+def _mentioned_ids(judged: Judged) -> set[str]:
+    """Licences of what the model is made from."""
     roles = {"output", "declared_use", "software"}
     return _text_ids(
         expression
-        for one in components
+        for one in judged.assessment.components
         if one.get("role") not in roles or one.get("bundled")
         for expression in stated_licenses(one)
     )
@@ -125,14 +206,13 @@ def _given_text(name: str, path: Path) -> str:
 
 def _upstream_text(name: str, upstream: Mapping[str, bytes], judged: Judged) -> str | None:
     """The file that came with the encoder, where it is this licence's, or the only one of an encoder under it."""
-    files = {
-        file: data.decode("utf-8", "replace")
-        for file, data in upstream.items()
-        if file.startswith(_LICENSE_FILES)
-    }
-    for content in files.values():
-        if identify(content).license == name:
-            return content
+    if (found := upstream_license(name, upstream)) is not None:
+        return found
+    files = _license_files(upstream)
     bases = [one for one in judged.assessment.components if one.get("role") == "base_model"]
     is_the_bases = name.startswith("LicenseRef-") and any(stated_licenses(one) == [name] for one in bases)
     return next(iter(files.values())) if is_the_bases and len(files) == 1 else None
+
+
+def _license_files(upstream: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: decode(data) for name, data in sorted(upstream.items()) if is_license_file(name)}

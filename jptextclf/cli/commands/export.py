@@ -17,6 +17,7 @@ from jptextclf.messages import text
 @click.argument("out", type=click.Path(path_type=Path))
 @license_options
 @option("--license-file", "license_files", multiple=True)
+@option("--copyright")
 @option(
     "--format",
     "export_format",
@@ -34,6 +35,7 @@ def export(
     output_license: str | None,
     policy: Path | None,
     license_files: tuple[str, ...],
+    copyright: str | None,  # noqa: A002 - the option's name
     export_format: str,
     overwrite_export: bool,
     as_json: bool,
@@ -43,7 +45,7 @@ def export(
 
     done = api.export(
         run, out, use=use, format=export_format, output_license=output_license, policy=policy,
-        license_files=named_files(license_files), overwrite=overwrite_export,
+        license_files=named_files(license_files), copyright=copyright, overwrite=overwrite_export,
     )  # fmt: skip
     for note in done.notes:
         say(note)

@@ -17,6 +17,7 @@ from jptextclf.messages import text
 @click.argument("repo")
 @license_options
 @option("--license-file", "license_files", multiple=True)
+@option("--copyright")
 @option("--private", is_flag=True)
 @json_option
 @quiet_option
@@ -28,6 +29,7 @@ def push(
     output_license: str | None,
     policy: Path | None,
     license_files: tuple[str, ...],
+    copyright: str | None,  # noqa: A002 - the option's name
     private: bool,
     as_json: bool,
     quiet: bool,
@@ -37,7 +39,7 @@ def push(
 
     done = api.push(
         run, repo, use=use, private=private, output_license=output_license, policy=policy,
-        license_files=named_files(license_files), progress=Talk(quiet=quiet),
+        license_files=named_files(license_files), copyright=copyright, progress=Talk(quiet=quiet),
     )  # fmt: skip
     for note in done.export.notes:
         say(note)
