@@ -16,6 +16,7 @@ from jptextclf.errors import ConfigError
 from jptextclf.licensing.assessment import Assessment, Decision, Obligation, Question, Reason, Remedy, Verdict
 from jptextclf.licensing.case import ROLES
 from jptextclf.licensing.components import Relation
+from jptextclf.licensing.copyrights import holders_named
 from jptextclf.licensing.deciding import assess
 from jptextclf.licensing.license_texts import has_text
 from jptextclf.licensing.reports import FORMATS, ReportSubject, SubjectFile, render
@@ -714,6 +715,45 @@ def test_a_notice_names_everybody_whom_a_duty_wants_named(case):
             name = shown(duty.token.partition(":")[2])
             assert name in text or name.partition("@")[0] in text
     assert all(has_text(one) for one in named_license_texts(case[0]))
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("Copyright (c) 2011-2017, The UniDic Consortium", ["The UniDic Consortium"]),
+        ("The MIT License (MIT) Copyright (c) Microsoft Corporation", ["Microsoft Corporation"]),
+        ("Copyright 2000, 2001 Nara Institute of Science and Technology. All Rights Reserved. Use is permitted.",
+         ["Nara Institute of Science and Technology"]),
+        ("It has a part of NEologd. Copyright (C) 2015-2019 Toshinori Sato (@overlast)", ["Toshinori Sato (@overlast)"]),
+        ("Unidic is copyright the UniDic Consortium and distributed under the terms of BSD", ["the UniDic Consortium"]),
+        ("© 2018 Google LLC\n(c) 2019 Facebook, Inc. and its affiliates", ["Google LLC", "Facebook, Inc. and its affiliates"]),
+        ("Copyright 2018 The Google AI Team, Copyright 2019 Facebook", ["The Google AI Team", "Facebook"]),
+        ("Copyright (c) 2020 A; Copyright (c) 2021 A", ["A"]),
+        ("著作権者: 国立国語研究所", ["国立国語研究所"]),
+        ("著作権は、京都大学に帰属します。", ["京都大学"]),
+        ("The above copyright notice and this permission notice shall be included", []),
+        ("Copyright [yyyy] [name of copyright owner]", []),
+        ("(a) one; (c) you must not", []),
+        ("subject to copyright and other laws", []),
+        ("copyrighted material; 著作権者の許諾が必要", []),
+        ("license: mit", []),
+    ],
+)  # fmt: skip
+def test_holders_are_read_from_notices_and_from_nothing_else(statement, expected):
+    assert list(holders_named(statement)) == expected
+
+
+def test_a_duty_and_the_notice_name_every_holder_of_the_evidence():
+    evidence = [
+        {"statement": "Copyright (c) Microsoft Corporation"},
+        {"statement": "Copyright (c) Facebook, Inc."},
+    ]
+    assessment = assess([E5, {**UNIDIC, "evidence": evidence}], "publish-on-hub")
+    tokens = {one.token for one in assessment.obligations}
+    assert "include-copyright-notice:Microsoft Corporation / Facebook, Inc." in tokens
+    text = render(assessment, SUBJECT, format="notice", language="en")
+    assert "Notice of the source: Copyright (c) Microsoft Corporation" in text
+    assert "Notice of the source: Copyright (c) Facebook, Inc." in text
 
 
 def test_a_notice_leaves_out_what_is_private():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from jptextclf.licensing.conditions import (
     path_of,
     use_words,
 )
+from jptextclf.licensing.copyrights import holders_in
 from jptextclf.licensing.expressions import Node, parse
 from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.remedies import remedies_for
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from jptextclf.licensing.components import Component
     from jptextclf.licensing.rules import Use
 
-_COPYRIGHT = re.compile(r"(?:Copyright|\(c\)|©)(?:\s|\(c\)|©|[\d,–-])*([^\d\s].{1,80})", re.IGNORECASE)
 _RULE_SOURCE = "jptextclf/licensing/rules/rules.toml"
 _JUDGED_ALONE = ("output", "declared_use")
 _ABOUT_PROSE = ("extra-terms", "cite", "customer", "limited-purpose")
@@ -441,21 +440,13 @@ def _filled(template: str, finding: _Finding) -> str:
         component=part.label,
         license=finding.license,
         declared=part.declared,
-        holder=_holder(part),
+        holder=" / ".join(holders_in(part.evidence)) or part.label,
         upstream=f"{part.upstream_name or part.label} {to_spdx(part.upstream_license or None)}",
         outputs=facts.own_output if facts else "",
         restrictions=facts.restrictions if facts and facts.restrictions else finding.license,
         common_outputs=common[0] if common else "",
     )
     return "" if token.endswith(":") else token
-
-
-def _holder(part: Part) -> str:
-    """Whose copyright it is, by the evidence; else what it is called."""
-    for one in part.evidence:
-        if found := _COPYRIGHT.search(str(one.get("statement", ""))):
-            return found[1].strip(" .,")
-    return part.label
 
 
 def _with_evidence(part: Part, case: _Case, decisions: list[Decision]) -> Part:

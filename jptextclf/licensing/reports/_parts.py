@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from jptextclf.errors import ConfigError
 from jptextclf.licensing.components import NOASSERTION, spdx_expression
+from jptextclf.licensing.copyrights import holders_named
 from jptextclf.licensing.identifiers import is_list, to_spdx
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*)/([\w.-]+)\Z", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{7,40}\Z")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _WEB = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:[/?#][!#-;=?-Z_a-z~%]*)?\Z")
-_COPYRIGHT = re.compile(r"copyright|\(c\)\s*\d|©|著作権者|著作権は", re.IGNORECASE)
 _HUB = "https://huggingface.co/"
 
 
@@ -163,7 +163,7 @@ class Part:
         said = [str(one.get("statement") or "") for one in self.evidence] + [
             str(self.record.get("note") or "")
         ]
-        return tuple(dict.fromkeys(one for one in said if _COPYRIGHT.search(one)))
+        return tuple(dict.fromkeys(one for one in said if holders_named(one)))
 
     @property
     def sha256(self) -> str:
