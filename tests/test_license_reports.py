@@ -393,6 +393,38 @@ def test_a_component_shows_both_statements_the_conflict_and_what_can_be_checked(
     assert "120 行目" in report
 
 
+@pytest.mark.parametrize(
+    "record", [{**E5, "revision": "main"}, {**E5, "name": "org/m@main", "revision": "main"}]
+)
+def test_a_revision_that_moves_is_never_shown_as_pinned(record):
+    case = (assess([record], "publish-on-hub"), SUBJECT)
+    row = next(one for one in render(*case, format="md", language="ja").split("\n") if one.startswith("| ["))
+    assert "版が特定されていない（main）" in row
+    assert "@main" not in row
+    package = document(case, "spdx")["packages"][1]
+    assert "versionInfo" not in package
+    assert package["name"] in {E5["name"], "org/m"}
+    assert "main" not in render(*case, format="notice", language="en")
+
+
+@pytest.mark.parametrize(
+    ("record", "conflict"),
+    [
+        ({"license": "MIT", "body_license": "CC-BY-NC-4.0", "metadata_body_conflict": False}, True),
+        ({"license": "MIT", "body_license": "see the paper"}, True),
+        ({"license": ["mit"], "body_license": "MIT"}, False),
+        ({"license": "MIT", "body_license": "MIT", "metadata_body_conflict": True}, True),
+        ({"license": "other", "body_license": "MIT"}, False),
+    ],
+)
+def test_a_conflict_is_shown_where_the_verdict_rests_on_one(record, conflict):
+    record = {"role": "base_model", "name": "org/m", "relation": "fine-tuned-from", **record}
+    assessment = assess([record], "internal-commercial")
+    report = render(assessment, SUBJECT, format="md", language="ja")
+    assert ("▲ 食い違いあり" in report) is conflict
+    assert any("conflict" in one.rule for one in assessment.reasons) is conflict
+
+
 def test_the_worst_component_and_what_is_open_come_first():
     report = render(*CASES["jrte"], format="md", language="en")
     reasons = report.split("Reasons for the verdict")[1].split("\n## ")[0].split("\n| ")

@@ -1,6 +1,7 @@
-"""Parts: what every format says of one component, read from its record and the reasons about it.
+"""Parts: what every format says of one component of a case, with the reasons about it.
 
-It reads records that a person may have written by hand: whatever stands in them is text, not a fact.
+A person may have written the record by hand: whatever stands in it is text, not a fact. What it means is for the case
+to say; here is how it is shown.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jptextclf.errors import ConfigError
+from jptextclf.licensing.case import read_case
 from jptextclf.licensing.components import NOASSERTION, spdx_expression
 from jptextclf.licensing.copyrights import holders_named
-from jptextclf.licensing.identifiers import is_list, to_spdx
+from jptextclf.licensing.deciding import readings_of
+from jptextclf.licensing.identifiers import to_spdx
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jptextclf.licensing.assessment import Assessment, Reason, Verdict
+    from jptextclf.licensing.case import Part as CasePart
 
 ABOUT_THE_MODEL = ("output", "declared_use")
 """Roles of records that say something about the model itself; they are no components of it."""
@@ -40,41 +44,51 @@ class Part:
 
     number: int
     """From 1, in the order of the assessment."""
-    record: Mapping[str, Any]
+    case: CasePart
+    """As it was judged."""
     reasons: tuple[Reason, ...]
     verdict: Verdict
 
     @property
+    def record(self) -> Mapping[str, Any]:
+        """As it was given."""
+        return self.case.record
+
+    @property
     def role(self) -> str:
         """One of the published roles."""
-        return str(self.record.get("role") or "")
+        return self.case.role
 
     @property
     def label(self) -> str:
         """What reasons and duties call it."""
-        return str(self.record.get("name") or self.role)
+        return self.case.label
 
     @property
     def name(self) -> str:
         """Without a revision at its end."""
-        revision = self.revision
+        revision = self.revision or self.moving
         return self.label.removesuffix(f"@{revision}") if revision else self.label
 
-    @cached_property
+    @property
     def revision(self) -> str:
         """Exact upstream version; empty where none is known."""
-        pinned = re.search(r"@([^@\s]+)$", self.label)
-        return str(self.record.get("revision") or (pinned[1] if pinned else ""))
+        return self.case.pinned
 
     @property
     def is_unpinned(self) -> bool:
         """Whether the record says that no revision is known, which is more than saying nothing."""
-        return "revision" in self.record and not self.revision
+        return self.case.is_unpinned
+
+    @property
+    def moving(self) -> str:
+        """The name that it gives for a revision, such as ``main``, where that pins nothing."""
+        return (self.case.revision or "").strip() if self.is_unpinned else ""
 
     @property
     def relation(self) -> str:
         """One of the published relations, or empty."""
-        return str(self.record.get("relation") or "")
+        return self.case.relation
 
     @property
     def is_ancestor(self) -> bool:
@@ -84,7 +98,7 @@ class Part:
     @property
     def is_own(self) -> bool:
         """Whether the company itself made it, so that nobody upstream could state anything."""
-        return self.record.get("origin") == "own"
+        return self.case.origin == "own"
 
     @property
     def is_teacher(self) -> bool:
@@ -94,43 +108,39 @@ class Part:
     @property
     def is_shipped(self) -> bool:
         """Whether nothing says that the model goes without it."""
-        return self.record.get("shipped") is not False
+        return self.case.shipped
 
     @property
     def raw(self) -> str:
         """The declaration as upstream wrote it; empty where it is the expression itself, or nothing."""
-        value = self.record.get("license")
-        text = ", ".join(str(one) for one in value) if isinstance(value, (list, tuple)) else str(value or "")
+        value = self.case.license
+        text = ", ".join(value) if isinstance(value, list) else str(value)
         return "" if text in {self.declared, NOASSERTION} else text
 
     @cached_property
     def declared(self) -> str:
         """SPDX expression of what is declared, a list of a hub read as AND; ``NOASSERTION`` if there is none."""
-        return _valid(to_spdx(self.record.get("license")))
+        return _valid(self.case.declared)
 
     @property
     def is_list(self) -> bool:
         """Whether the declaration says neither AND nor OR."""
-        return is_list(self.record.get("license"))
+        return self.case.is_list
 
     @property
     def stated(self) -> str:
         """What the text beside the declaration says, as SPDX where it is an id; empty where nobody has read it."""
-        raw = str(self.record.get("body_license") or "")
-        known = _valid(to_spdx(raw))
-        return raw if known == NOASSERTION else known
+        return self.case.body_license if self.stated_id == NOASSERTION else self.stated_id
 
     @cached_property
     def stated_id(self) -> str:
         """SPDX expression of :attr:`stated`; ``NOASSERTION`` if it is none."""
-        return _valid(to_spdx(self.record.get("body_license")))
+        return _valid(to_spdx(self.case.body_license or None))
 
     @cached_property
     def is_conflict(self) -> bool:
-        """Whether declaration and text contradict each other."""
-        marked = self.record.get("metadata_body_conflict")
-        differ = NOASSERTION not in {self.declared, self.stated_id} and self.declared != self.stated_id
-        return bool(marked) or (marked is None and differ)
+        """Whether declaration and text contradict each other, as the verdict takes them."""
+        return self.case.metadata_body_conflict or len(readings_of(self.case)) > 1
 
     @cached_property
     def concluded(self) -> str:
@@ -142,38 +152,36 @@ class Part:
     @cached_property
     def expressions(self) -> tuple[str, ...]:
         """Every reading that is known, declared first."""
-        code = _valid(to_spdx(self.record.get("code_license")))
+        code = _valid(to_spdx(self.case.code_license or None))
         known = dict.fromkeys((self.declared, self.stated_id, code))
         return tuple(one for one in known if one != NOASSERTION)
 
     @property
     def terms(self) -> tuple[str, ...]:
         """Restrictions in the words of the source."""
-        keys = ("prose", "extra_terms", "extra_gated_prompt")
-        return tuple(str(self.record[key]) for key in keys if self.record.get(key))
+        said = (self.case.prose, self.case.extra_terms, self.case.extra_gated_prompt)
+        return tuple(one for one in said if one)
 
     @property
     def evidence(self) -> tuple[Mapping[str, Any], ...]:
         """Where the statements can be checked."""
-        return tuple(self.record.get("evidence") or ())
+        return self.case.evidence
 
     @property
     def copyright_lines(self) -> tuple[str, ...]:
         """Statements of the evidence that name a holder."""
-        said = [str(one.get("statement") or "") for one in self.evidence] + [
-            str(self.record.get("note") or "")
-        ]
+        said = [*(str(one.get("statement") or "") for one in self.evidence), self.case.note]
         return tuple(dict.fromkeys(one for one in said if holders_named(one)))
 
     @property
     def sha256(self) -> str:
         """Of what was used; empty where none is on record."""
-        return valid_sha256(self.record.get("sha256"))
+        return valid_sha256(self.case.sha256)
 
     @property
     def url(self) -> str:
         """Its home; empty where none is known for sure: a commit of the Hub is, a name alone may be anything."""
-        recorded = web_address(self.record.get("url"))
+        recorded = web_address(self.case.url)
         is_known = self._is_on_hub and _COMMIT.match(self.revision.lower())
         return recorded or (_HUB + self.name if is_known else "")
 
@@ -201,9 +209,8 @@ class Part:
 
     @property
     def _is_on_hub(self) -> bool:
-        recorded = str(self.record.get("url") or "")
-        elsewhere = recorded and not recorded.startswith(_HUB)
-        is_public = self.record.get("origin") in {None, "public"}
+        elsewhere = self.case.url and not self.case.url.startswith(_HUB)
+        is_public = self.case.origin in {"", "public"}
         return bool(
             self.role in {*MODELS, "tokenizer"} and is_public and not elsewhere and _HUB_NAME.match(self.name)
         )
@@ -212,15 +219,16 @@ class Part:
 def parts_of(assessment: Assessment) -> tuple[Part, ...]:
     """The components of an assessment, in its order."""
     records = [one for one in assessment.components if one.get("role") not in ABOUT_THE_MODEL]
-    return tuple(_part(number, one, assessment) for number, one in enumerate(records, 1))
+    # A case has a component at least; what a report is about may have none.
+    cases = read_case(records) if records else ()
+    return tuple(_part(number, one, assessment) for number, one in enumerate(cases, 1))
 
 
-def _part(number: int, record: Mapping[str, Any], assessment: Assessment) -> Part:
-    label = str(record.get("name") or record.get("role") or "")
-    own = (one for one in assessment.reasons if one.component == label and one.role == record.get("role"))
+def _part(number: int, case: CasePart, assessment: Assessment) -> Part:
+    own = (one for one in assessment.reasons if one.component == case.label and one.role == case.role)
     # Two records of one name share their reasons; each is said once.
     reasons = {(one.rule, one.license): one for one in own}
-    return Part(number, record, tuple(reasons.values()), assessment.verdict_of(label))
+    return Part(number, case, tuple(reasons.values()), assessment.verdict_of(case.label))
 
 
 def evidence_key(record: Mapping[str, Any]) -> str:

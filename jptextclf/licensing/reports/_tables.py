@@ -154,7 +154,11 @@ def component_table(parts: Iterable[Part], evidence: Evidence) -> Table | None:
 def _identity(part: Part) -> Cell:
     name = Line(part.name if part.record.get("name") else say("unnamed"), url=part.url)
     if part.is_unpinned:
-        return (name, Line(say("unpinned"), tone="warning"))
+        words = say("unpinned")
+        return (
+            name,
+            Line(say("with_id", words=words, id=part.moving) if part.moving else words, tone="warning"),
+        )
     return (name, *line(f"@{part.revision}" if part.revision else "", tone="code"))
 
 
