@@ -844,6 +844,18 @@ def test_a_notice_says_unmodified_only_of_what_is_known_to_be():
     assert "Included. Its files are unmodified." in text.split("unidic-lite")[1]
 
 
+def test_files_of_which_nobody_says_where_they_are_are_shown_where_the_verdict_takes_them_to_be():
+    tokenizer = {"role": "tokenizer", "name": "org/words", "license": "MIT", "relation": "tokenized-with"}
+    case = (assess([E5, tokenizer, SOFTWARE], "publish-on-hub"), SUBJECT)
+    assert "\norg/words\nIncluded.\n" in render(*case, format="notice", language="en")
+    assert "scikit_learn" not in render(*case, format="notice", language="en")
+    assert "テキストの分割に使用<br>ファイルを同梱 |" in render(*case, format="md", language="ja")
+    relations = [one["relationshipType"] for one in document(case, "spdx")["relationships"]]
+    assert relations[1:4] == ["DESCENDANT_OF", "CONTAINS", "DEPENDS_ON"]
+    container = (assess([E5, SOFTWARE], "redistribute-container-commercial"), SUBJECT)
+    assert "\nscikit_learn\nIncluded.\n" in render(*container, format="notice", language="en")
+
+
 def test_a_notice_states_the_changes_that_it_is_given_once_and_under_a_heading_in_both_languages():
     changes = ("config.json differs.\nSo does \u202emodel.safetensors.", "config.json は元と異なります。")
     text = render(CASES["jrte"][0], replace(SUBJECT, changes=changes), format="notice", language="ja")

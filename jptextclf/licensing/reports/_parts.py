@@ -16,9 +16,11 @@ from urllib.parse import quote
 from jptextclf.errors import ConfigError
 from jptextclf.licensing.case import read_case
 from jptextclf.licensing.components import NOASSERTION, spdx_expression
+from jptextclf.licensing.conditions import is_bundled
 from jptextclf.licensing.copyrights import holders_named
 from jptextclf.licensing.deciding import readings_of
 from jptextclf.licensing.identifiers import to_spdx
+from jptextclf.licensing.rules import use_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +50,8 @@ class Part:
     """As it was judged."""
     reasons: tuple[Reason, ...]
     verdict: Verdict
+    is_bundled: bool
+    """Whether its files are inside what is given away or served, as the verdict takes it where nobody says."""
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -226,9 +230,10 @@ def parts_of(assessment: Assessment) -> tuple[Part, ...]:
 
 def _part(number: int, case: CasePart, assessment: Assessment) -> Part:
     own = (one for one in assessment.reasons if one.component == case.label and one.role == case.role)
+    bundled = is_bundled(case, use_named(assessment.use))
     # Two records of one name share their reasons; each is said once.
     reasons = {(one.rule, one.license): one for one in own}
-    return Part(number, case, tuple(reasons.values()), assessment.verdict_of(case.label))
+    return Part(number, case, tuple(reasons.values()), assessment.verdict_of(case.label), bundled)
 
 
 def evidence_key(record: Mapping[str, Any]) -> str:

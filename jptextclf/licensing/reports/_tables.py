@@ -167,7 +167,7 @@ def _place(part: Part) -> Cell:
     return (
         *line(word("role", part.role)),
         *line(word("relation", part.relation), tone="faint"),
-        *(line(say("bundled"), tone="faint") if record.get("bundled") else ()),
+        *(line(say("bundled"), tone="faint") if part.is_bundled else ()),
         *(line(say("not_shipped"), tone="faint") if record.get("shipped") is False else ()),
         *(line(word("origin", str(record["origin"])), tone="faint") if record.get("origin") else ()),
         *(_personal(str(record["personal_information"])) if record.get("personal_information") else ()),

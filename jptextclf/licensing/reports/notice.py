@@ -75,7 +75,7 @@ def _named(assessment: Assessment) -> tuple[Part, ...]:
 
 
 def _has_part_in_it(part: Part) -> bool:
-    return part.role in {*MODELS, *DATA} or bool(part.record.get("bundled"))
+    return part.role in {*MODELS, *DATA} or part.is_bundled
 
 
 def _output(assessment: Assessment) -> list[str]:
@@ -131,7 +131,7 @@ def _kind(part: Part, subject: ReportSubject) -> str:
         return "trained" if part.role == "training_data" else "evaluated"
     if part.is_teacher:
         return "teacher"
-    is_there = part.is_shipped if part.role in MODELS else bool(part.record.get("bundled"))
+    is_there = part.is_shipped if part.role in MODELS else part.is_bundled
     if not is_there:
         return "unshipped"
     if part.is_ancestor:

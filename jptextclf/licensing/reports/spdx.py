@@ -230,7 +230,7 @@ def _related(part: Part) -> dict[str, str]:
         return _relationship(own, "TEST_OF", _MODEL)
     if part.role in DATA:
         return _relationship(_MODEL, "GENERATED_FROM", own)
-    return _relationship(_MODEL, "CONTAINS" if part.record.get("bundled") else "DEPENDS_ON", own)
+    return _relationship(_MODEL, "CONTAINS" if part.is_bundled else "DEPENDS_ON", own)
 
 
 def _relationship(start: str, kind: str, end: str) -> dict[str, str]:
