@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jptextclf import __version__
+from jptextclf import __version__, messages
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.bundle import Bundle, is_document, open_bundle, require_sealed
 from jptextclf.cards import find_encoder_card
@@ -24,12 +24,14 @@ from jptextclf.licensing.case import read_case_file
 from jptextclf.licensing.reports import ReportSubject, SubjectFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jptextclf.licensing import Component
     from jptextclf.progress import Progress
 
 Kind = Literal["run", "export", "model", "case"]
+_WEIGHTS = (".safetensors", ".onnx", ".onnx.data")
+"""Endings of the files that hold weights."""
 _LARGEST_CASE = 16 << 20
 """Characters of a case file that are read."""
 
@@ -64,7 +66,8 @@ class Subject:
                 "labels": bundle.schema.names,
                 "metrics": _metrics(bundle.record.get("scores", {})),
                 "base_architecture": _architecture(bundle.path),
-                "files": _model_files(directory or bundle.path),
+                "files": (files := _model_files(directory or bundle.path)),
+                "changes": _changes(bundle, self.name, files),
             }
         return ReportSubject(name=self.name, kind=self.kind, tool_version=__version__, **about)
 
@@ -121,6 +124,25 @@ def _metrics(scores: Mapping[str, Any]) -> dict[str, float]:
 def _architecture(directory: Path) -> str:
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     return str(config.get("model_type", ""))
+
+
+def _changes(bundle: Bundle, name: str, files: Collection[str]) -> tuple[str, ...]:
+    """The statement of changes in both languages: from which encoder and data, and in which files."""
+    base = next(one.name for one in bundle.components if one.role == "base_model")
+    data = [one.name for one in bundle.components if one.role == "training_data"]
+    changed = [one for one in sorted(files) if one == "config.json" or one.endswith(_WEIGHTS)]
+    rewritten = [one for one in sorted(files) if one not in {*changed, "requirements.txt"}]
+    return tuple(
+        messages.text_in(
+            language, "export.changes", base=base, name=name, data=_listed(language, data),
+            changed=_listed(language, changed), rewritten=_listed(language, rewritten),
+        ).strip()
+        for language in ("en", "ja")
+    )  # fmt: skip
+
+
+def _listed(language: str, names: Sequence[str]) -> str:
+    return messages.text_in(language, "words.comma").join(names)
 
 
 def _model_files(directory: Path) -> dict[str, SubjectFile]:

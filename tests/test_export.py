@@ -5,10 +5,12 @@ has it; they carry names of their own and are never recorded as the originals.
 """
 
 import ast
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,10 +26,14 @@ from jptextclf.corpora import load_card
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.exporters import check
 from jptextclf.exporters._cleared import Cleared
+from jptextclf.exporters.documents import Documents
+from jptextclf.exporters.duties import PREDICATES, unmet
 from jptextclf.exporters.huggingface import write_huggingface
 from jptextclf.licensing import Component, Evidence
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.license_texts import license_text
+from jptextclf.licensing.reports.notice import heading_of_changes
+from jptextclf.messages import text_in
 
 PACKAGE = Path(jptextclf.__file__).parent
 TEXTS = ["朝食がとても美味しかったです。", "二度と利用しません。", ""]
@@ -53,7 +59,10 @@ def base(license_id, **facts):
 @pytest.fixture
 def made_of(trained, tmp_path):
     """Writes the trained run anew, as if it had been made of these components."""
+    return rewriter(trained, tmp_path)
 
+
+def rewriter(trained, directory):
     def write(encoder, data=OWN, upstream=None):
         tokenizer = replace(encoder, role="tokenizer", relation="tokenized-with", bundled=True)
         others = [one for one in trained.bundle.components if one.role == "software"]
@@ -68,7 +77,7 @@ def made_of(trained, tmp_path):
             "training_data": [{"name": data.name, "sha256": data.sha256}],
         }
         bundle = replace(
-            trained.bundle, path=tmp_path / "run", components=(encoder, tokenizer, data, *others), record=record,
+            trained.bundle, path=directory / "run", components=(encoder, tokenizer, data, *others), record=record,
             upstream=upstream or {},
         )  # fmt: skip
         predictor = trained.predictor
@@ -120,7 +129,11 @@ def test_an_export_holds_everything_and_no_more(made_of, tmp_path):
     assert {path.name for path in (done.path / "LICENSES").iterdir()} == {"Apache-2.0.txt", "CC-BY-4.0.txt"}
     notice = (done.path / "NOTICE").read_text(encoding="utf-8")
     assert "standin/encoder" in notice
-    assert "Changes / 変更点" in notice
+    assert notice.count(heading_of_changes()) == 1
+    assert notice.count("standin/encoder: a classification head was added") == 1
+    assert notice.count("分類用の層を追加し") == 1
+    assert "unmodified" not in notice
+    assert "config.json, model.safetensors" in notice
     assert check(done.path) == []
 
 
@@ -743,7 +756,110 @@ def test_the_checker_wants_every_component_named_and_every_change_stated(made_of
     replaced(out / "NOTICE", "standin/encoder", "somebody")
     assert {one.token.partition(":")[0] for one in check(out)} >= {"attribution"}
     (out / "NOTICE").write_text("standin/encoder", encoding="utf-8")
-    assert {one.token.partition(":")[0] for one in check(out)} == {"state-changes"}
+    assert {one.token.partition(":")[0] for one in check(out)} == {"link-to-license", "state-changes"}
+
+
+UPSTREAM_CARD = b"---\nlicense: cc-by-4.0\n---\n# card\n"
+HOLDER = "Copyright (c) 2018 Upstream"
+
+
+@pytest.fixture(scope="module")
+def researched(trained, tmp_path_factory):
+    """An export with something for every kind of duty, and the record of its assessment."""
+    directory = tmp_path_factory.mktemp("duties")
+    evidence = (
+        Evidence("license: cc-by-4.0", file="README.md", sha256=hashlib.sha256(UPSTREAM_CARD).hexdigest()),
+        Evidence(HOLDER, url="https://example.invalid/LICENSE"),
+    )
+    encoder = base("CC-BY-4.0", body_license="CC-BY-SA-4.0", metadata_body_conflict=True, evidence=evidence)
+    data = replace(corpus("jrte-pn"), extra_terms="Please cite Example (2020).")
+    upstream = {"README.md": UPSTREAM_CARD, "Notice.txt": b"Made by Example.\n"}
+    run = rewriter(trained, directory)(encoder, data, upstream)
+    out = export(run, directory / "out", use="internal-research-noncommercial").path
+    return out, json.loads((out / "assessment.json").read_text(encoding="utf-8"))
+
+
+def drop_evidence(out):
+    def change(record):
+        for one in record["components"]:
+            one.pop("evidence", None)
+
+    edit(out / "components.json", change)
+
+
+def add(out, words):
+    with (out / "NOTICE").open("a", encoding="utf-8") as notice:
+        notice.write(f"\n{words}\n")
+
+
+ENCODER, DATA = "standin/encoder", "standin-for-jrte-pn"
+DUTY_CASES = {
+    "archive-card-revision-as-evidence": (ENCODER, "", drop_evidence),
+    "archive-card-text-and-sha256": (
+        ENCODER, "", lambda out: (out / "upstream" / "README.md").write_text("another")),
+    "attribution": (ENCODER, "", lambda out: replaced(out / "README.md", ENCODER, "somebody")),
+    "attribution-if-corpus-shared": (DATA, DATA, lambda out: replaced(out / "NOTICE", DATA, "some data")),
+    "attribution-recommended": (ENCODER, ENCODER, lambda out: replaced(out / "NOTICE", ENCODER, "somebody")),
+    "block-later-commercial-export": (DATA, "", drop_evidence),
+    "block-later-export": (
+        DATA, "", lambda out: edit(out / "MANIFEST.json", lambda one: one["files"].pop("components.json"))),
+    "cite": (DATA, "", lambda out: replaced(out / "README.md", "Please cite Example (2020)", "")),
+    "do-not-redistribute-data": (DATA, DATA, lambda out: (out / "train.csv").write_text("a,b")),
+    "do-not-redistribute-modified-corpus": (DATA, DATA, lambda out: (out / "texts.txt").write_text("a")),
+    "flow-down-use-restrictions": (ENCODER, "", lambda out: (out / "LICENSES" / "CC-BY-4.0.txt").unlink()),
+    "include-both-license-texts": (ENCODER, "", lambda out: (out / "LICENSES" / "CC-BY-SA-4.0.txt").unlink()),
+    "include-copyright-notice": (ENCODER, "", lambda out: replaced(out / "NOTICE", HOLDER, "")),
+    "include-license-text": (
+        ENCODER, "CC-BY-4.0", lambda out: (out / "LICENSES" / "CC-BY-4.0.txt").write_text("Do what you like.")),
+    "include-notice": (ENCODER, "LicenseRef-X", lambda out: replaced(out / "NOTICE", "LicenseRef-X", "")),
+    "include-NOTICE-if-upstream-has-one": (
+        ENCODER, "", lambda out: replaced(out / "NOTICE", "Made by Example.", "")),
+    "instruct-user-to-fetch-base-under-its-license": (
+        ENCODER, "", lambda out: replaced(out / "NOTICE", "Tell receivers to fetch", "")),
+    "keep-license-record": ("", "", drop_evidence),
+    "link-to-license": (
+        ENCODER, "CC-BY-4.0", lambda out: replaced(out / "NOTICE", "creativecommons.org/licenses/by/4.0", "")),
+    "mark-artifact": (DATA, "non-commercial", lambda out: replaced(out / "README.md", "- non-commercial\n", "")),
+    "no-additional-restrictions": (
+        ENCODER, "CC-BY-SA-4.0", lambda out: replaced(out / "LICENSE", "No licence", "No selling. No licence")),
+    "pin-and-record-revision": (
+        ENCODER, "", lambda out: edit(out / "components.json", lambda one: one["components"].pop(0))),
+    "record": (DATA, "data-NC", lambda out: edit(out / "components.json", lambda one: one["components"].pop(2))),
+    "record-conflict": (
+        ENCODER, "", lambda out: edit(out / "components.json", lambda one: one["components"][0].pop("body_license"))),
+    "retain-notices": (ENCODER, "", lambda out: replaced(out / "NOTICE", "2018 Upstream", "")),
+    "state-changes": (ENCODER, "", lambda out: replaced(out / "NOTICE", "分類用の層を追加し", "a")),
+    "treat-as": (ENCODER, "", drop_evidence),
+}  # fmt: skip
+"""Kind -> component, name after the colon, and how the duty is broken."""
+SENTENCES = {"include-notice", "instruct-user-to-fetch-base-under-its-license", "no-additional-restrictions"}
+"""Kinds whose own sentence has to stand in NOTICE; this export has none of them."""
+
+
+def kinds_with_files():
+    rows = tomllib.loads((PACKAGE / "licensing" / "rules" / "duties.toml").read_text(encoding="utf-8"))
+    return {row["kind"]: row["files"] for row in rows["duty"] if row.get("files")}
+
+
+def test_every_kind_of_duty_that_files_can_meet_is_looked_at():
+    kinds = set(kinds_with_files())
+    assert set(PREDICATES) == {*kinds, "relicense-output"}
+    assert set(DUTY_CASES) == kinds
+
+
+@pytest.mark.parametrize("kind", DUTY_CASES)
+def test_a_duty_is_seen_to_be_met_and_to_be_broken(researched, tmp_path, kind):
+    component, name, damage = DUTY_CASES[kind]
+    exported, record = researched
+    out = tmp_path / "out"
+    shutil.copytree(exported, out)
+    if kind in SENTENCES:
+        add(out, text_in("en", f"license_duties.{kind}", name=name, component=component))
+    files = [one.format(name=name) for one in kinds_with_files()[kind]]
+    duty = {"token": f"{kind}:{name}" if name else kind, "component": component, "files": files}
+    assert list(unmet(Documents(out, record), duty)) == []
+    damage(out)
+    assert list(unmet(Documents(out, record), duty))
 
 
 # ---- real trainings

@@ -18,10 +18,10 @@ from jptextclf.licensing.license_texts import license_url
 from jptextclf.subjects import languages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from jptextclf.exporters._cleared import Cleared
-    from jptextclf.licensing.assessment import Assessment
+    from jptextclf.licensing.assessment import Assessment, Obligation
 
 NON_COMMERCIAL = "non-commercial"
 """Tag of a model that must not be used commercially."""
@@ -81,6 +81,15 @@ def is_non_commercial(assessment: Assessment) -> bool:
     return any(one.token.startswith("mark-artifact:non-commercial") for one in assessment.obligations)
 
 
+def citations(reasons: Sequence[Mapping[str, Any]], component: str) -> list[str]:
+    """What the publisher of a component asks to be cited with, word for word.
+
+    :param reasons: of an assessment, as JSON
+    """
+    found = (one for one in reasons if one["component"] == component and one["rule"] == "cite")
+    return list(dict.fromkeys(one["statement"] for one in found if one["statement"]))
+
+
 def in_language(language: str, function: Callable[..., str], *arguments: object) -> str:
     """What the function says in one language; the language of now stays as it is."""
 
@@ -115,10 +124,19 @@ def _conditions(assessment: Assessment) -> str:
     duties = [
         one for one in assessment.obligations if {"README.md", "LICENSE"} & set(one.files) or not one.files
     ]
+    reasons = [one.to_json() for one in assessment.reasons]
     lines = dict.fromkeys(
-        f"- {one.component}: ".replace("- : ", "- ") + one.text for one in duties if one.required
+        f"- {one.component}: ".replace("- : ", "- ") + one.text + _citation(one, reasons)
+        for one in duties
+        if one.required
     )
     return "\n".join(lines) or messages.text("export.card_no_conditions")
+
+
+def _citation(duty: Obligation, reasons: list[dict[str, Any]]) -> str:
+    """The words with which a publisher asks to be cited."""
+    words = citations(reasons, duty.component) if duty.kind == "cite" else []
+    return "".join(f" {_cell(one)}" for one in words)
 
 
 def _sources(cleared: Cleared) -> str:

@@ -164,7 +164,7 @@ def _write_documents(cleared: Cleared, staging: Path, name: str) -> None:
     for license_id, text in cleared.texts.carried.items():
         (staging / license_file(license_id)).write_text(text, encoding="utf-8", newline="")
     _write(staging / LICENSE, license_of_export(cleared))
-    _write(staging / NOTICE, notice_of_export(cleared, name))
+    _write(staging / NOTICE, notice_of_export(cleared, name, staging))
     _write(staging / CARD, model_card(cleared, name))
     _write(staging / ASSESSMENT, in_language("en", _as_json, judged.assessment))
     _write_reports(cleared, staging, name)

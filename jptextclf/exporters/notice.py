@@ -6,17 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jptextclf import messages
-from jptextclf.exporters.card import in_language
-from jptextclf.exporters.texts import RULE
+from jptextclf.exporters.texts import RULE, license_files_of
 from jptextclf.licensing.file_names import is_notice_file
+from jptextclf.licensing.license_files import identify
+from jptextclf.licensing.license_words import decode
 from jptextclf.licensing.reports import render
 from jptextclf.licensing.rules import use_named
 
 if TYPE_CHECKING:
-    from jptextclf.exporters._cleared import Cleared
+    from collections.abc import Mapping
+    from pathlib import Path
 
-CHANGES = "Changes / 変更点"
-"""Heading of the statement of changes."""
+    from jptextclf.exporters._cleared import Cleared
 
 
 def license_of_export(cleared: Cleared) -> str:
@@ -38,21 +39,30 @@ def no_license(use: str) -> str:
     return "\n\n".join(one.strip() for one in said) + "\n"
 
 
-def notice_of_export(cleared: Cleared, name: str) -> str:
-    """Attributions, the statement of changes, and the notices that came with the encoder, word for word."""
-    about = replace(cleared.subject, name=name).report()
+def notice_of_export(cleared: Cleared, name: str, directory: Path) -> str:
+    """The NOTICE of the reports, and what upstream wants passed on word for word.
+
+    :param directory: with the model files, which the statement of changes names
+    """
     parts = [f"{name}: Copyright (c) {cleared.texts.copyright}"] if cleared.texts.copyright else []
+    about = replace(cleared.subject, name=name).report(directory)
     parts.append(render(cleared.judged.assessment, about, format="notice", language="en").strip())
     base = next(one.name for one in cleared.bundle.components if one.role == "base_model")
-    data = messages.listing(one.name for one in cleared.bundle.components if one.role == "training_data")
-    said = [in_language(language, _changes, base, data, name) for language in ("en", "ja")]
-    parts.append("\n".join([CHANGES, "", *said]))
-    notices = {file: text for file, text in sorted(cleared.subject.texts.items()) if is_notice_file(file)}
-    parts += [
-        f"{file} ({base}):\n\n{text.decode('utf-8', 'replace').strip()}" for file, text in notices.items()
-    ]
+    passed_on = {**_holders(cleared, "\n".join(parts)), **_notices(cleared.subject.texts)}
+    parts += [f"{file} ({base}):\n\n{words}" for file, words in passed_on.items()]
     return RULE.join(parts) + "\n"
 
 
-def _changes(base: str, data: str, name: str) -> str:
-    return messages.text("export.changes", base=base, data=data, name=name).strip()
+def _notices(upstream: Mapping[str, bytes]) -> dict[str, str]:
+    """Notice files that came with the encoder."""
+    return {name: decode(data).strip() for name, data in sorted(upstream.items()) if is_notice_file(name)}
+
+
+def _holders(cleared: Cleared, said: str) -> dict[str, str]:
+    """Copyright lines of licence files that came with the encoder, where no other document has them."""
+    known = "\n".join([said, *cleared.texts.carried.values()])
+    found = {
+        name: [one for one in identify(text).copyrights if one not in known]
+        for name, text in license_files_of(cleared.subject.texts).items()
+    }
+    return {name: "\n".join(lines) for name, lines in found.items() if lines}

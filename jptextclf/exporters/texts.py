@@ -101,7 +101,7 @@ def has_blanks(content: str) -> bool:
 
 def upstream_license(license_id: str, upstream: Mapping[str, bytes]) -> str | None:
     """The licence files that came with the encoder and are this licence's, as one text."""
-    files = _license_files(upstream).values()
+    files = license_files_of(upstream).values()
     found = dict.fromkeys(content for content in files if identify(content).license == license_id)
     return RULE.join(found) if found else None
 
@@ -208,11 +208,12 @@ def _upstream_text(name: str, upstream: Mapping[str, bytes], judged: Judged) -> 
     """The file that came with the encoder, where it is this licence's, or the only one of an encoder under it."""
     if (found := upstream_license(name, upstream)) is not None:
         return found
-    files = _license_files(upstream)
+    files = license_files_of(upstream)
     bases = [one for one in judged.assessment.components if one.get("role") == "base_model"]
     is_the_bases = name.startswith("LicenseRef-") and any(stated_licenses(one) == [name] for one in bases)
     return next(iter(files.values())) if is_the_bases and len(files) == 1 else None
 
 
-def _license_files(upstream: Mapping[str, bytes]) -> dict[str, str]:
+def license_files_of(upstream: Mapping[str, bytes]) -> dict[str, str]:
+    """The licence files among the texts that came with the encoder: file name -> its text."""
     return {name: decode(data) for name, data in sorted(upstream.items()) if is_license_file(name)}
