@@ -20,6 +20,7 @@ from jptextclf.corpus_card import CARD, CorpusCard, CorpusFile, CorpusTask, read
 from jptextclf.download import copy_file, download, is_url, local_path, shown
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.licensing.components import NOASSERTION, Component, Evidence
+from jptextclf.licensing.conditions import is_citation
 from jptextclf.licensing.reading import find_restrictions
 from jptextclf.licensing.reading.names import find_names
 from jptextclf.progress import Logged
@@ -112,9 +113,10 @@ def _own_words(expression: str, evidence: Sequence[Evidence]) -> dict[str, Any]:
     terms = [
         one.statement
         for one in evidence
-        if any(found.is_term for found in find_restrictions(one.statement)) and not find_names(one.statement)
+        if not find_names(one.statement)
+        and (any(found.is_term for found in find_restrictions(one.statement)) or is_citation(one.statement))
     ]
-    return {"extra_terms": "; ".join(terms)}
+    return {"extra_terms": "\n".join(terms)}
 
 
 def list_corpora() -> list[CorpusCard]:

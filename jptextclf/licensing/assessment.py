@@ -90,6 +90,8 @@ class Reason:
     @property
     def text(self) -> str:
         """One sentence in the language of now."""
+        if self.statement and not self.license and self.rule not in _ABOUT_TERMS_THEMSELVES:
+            return messages.text("license.by_terms", component=self.component, statement=self.statement)
         key = f"license_rules.{self.rule}"
         said = messages.text(key, component=self.component, license=self.license, statement=self.statement)
         # Sentences that end with what upstream says, where it says nothing.
@@ -98,9 +100,10 @@ class Reason:
     @property
     def ground(self) -> str:
         """The clause, or else the step of the policy with its rule, in the language of now."""
-        if self.clause or not self.step:
-            return self.clause
-        return messages.text("license.step", n=self.step, rule=self.rule)
+        if not self.step:
+            return ""
+        step = messages.text("license.step", n=self.step, rule=self.rule)
+        return f"{self.clause}; {step}" if self.clause else step
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -108,6 +111,12 @@ class Reason:
             "license": self.license, "clause": self.clause, "step": self.step, "source": self.source,
             "statement": self.statement, "text": self.text, "waiver": self.waiver, "evidence": [dict(one) for one in self.evidence],
         }  # fmt: skip
+
+
+_ABOUT_TERMS_THEMSELVES = frozenset(
+    {"cite", "customer-without-permission", "customer-permission-stated", "customer-with-permission"}
+)
+"""Rules whose own sentence quotes the statement."""
 
 
 def _in_words(name: str) -> str:
@@ -118,7 +127,8 @@ def _in_words(name: str) -> str:
     return messages.text(f"license_names.{name}") if messages.has(f"license_names.{name}") else name
 
 
-State = Literal["met-by-file", "open", "acknowledged"]
+State = Literal["met-by-file", "open", "acknowledged", "waived"]
+"""``acknowledged``: somebody has signed for it; ``waived``: the row that asks for it is settled by a waiver."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ class Obligation:
     """Files of an export that meet it, such as ``LICENSES/Apache-2.0.txt``; empty: a person has to act."""
     state: State = "open"
     acknowledgement: str = ""
-    """Id of the signed entry of the company policy that takes it on."""
+    """Id of the signed entry of the company policy behind that state."""
     required: bool = True
     """Whether an export waits for it; what is only recommended does not hold anything up."""
 
@@ -222,7 +232,7 @@ class Decision:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Assessment:
     """The verdict for a use of what the components make, and everything that led to it.
 
@@ -244,6 +254,10 @@ class Assessment:
     """Waivers, acknowledgements, evidence and permissions of the company policy that count here."""
     policy: Mapping[str, str] = field(default_factory=dict)
     """``name``, ``version`` and ``sha256`` of the rules, and of the company policy where there is one."""
+
+    def __repr__(self) -> str:
+        parts = f"{len(self.components)} components, {len(self.open_obligations)} open duties"
+        return f"<Assessment for {self.use}: {self.verdict}, {parts}>"
 
     def verdict_of(self, component: str) -> Verdict:
         """The worst verdict of one component by name; ``ok`` if nothing was said of it."""

@@ -110,12 +110,15 @@ class CompanyPolicy:
     """Component and the branch of its OR that the company takes."""
     entries: tuple[Entry, ...] = ()
 
-    def words(self, component: str, use: str, output: tuple[str, ...]) -> frozenset[str]:
-        """Conditions of the policy about a component, a use and the output licence."""
+    def component_words(self, component: str) -> frozenset[str]:
+        """Conditions of the policy about a component."""
+        is_denied = _bare_name(component) in {_bare_name(one) for one in self.denied_components}
+        return frozenset({"company-denies-component"} if is_denied else ())
+
+    def whole_words(self, use: str, output: tuple[str, ...]) -> frozenset[str]:
+        """Conditions of the policy about a use and the output licence."""
         is_use_denied = use in self.denied_uses or bool(self.allowed_uses and use not in self.allowed_uses)
         words = {"company-denies-use"} if is_use_denied else set[str]()
-        if _bare_name(component) in {_bare_name(one) for one in self.denied_components}:
-            words.add("company-denies-component")
         if any("company-denies-license" in self.license_words(one) for one in output):
             words.add("company-denies-output")
         return frozenset(words)

@@ -49,13 +49,14 @@ _REFUSES = re.compile(
 # One sentence that asks for a citation and for nothing else.
 _CITATION = re.compile(
     r"\s*(?:please |kindly )?cite\b[^.;:!?\n]{0,120}[.!]?\s*\Z"
-    r"|[^。．！\n]{0,60}(?:引用|出典|文献)[^。．！\n]{0,20}(?:してください|して下さい|お願いします|お願いいたします|すること|明記|記載)[。．]?\s*\Z",
+    r"|[^。．！\n]{0,60}(?:引用|出典|文献)[^。．！\n]{0,40}(?:てください|て下さい|お願いします|お願いいたします|すること|明記|記載)[。．]?\s*\Z",
     re.IGNORECASE,
 )
 _OTHER_TERMS = re.compile(
     r"licen[cs]|\bCC\b|\buse|compan|commerc|academ|fee|pay|契約|ライセンス|許諾|企業|法人|商用|営利|有償|料金|利用|提供|違反",
     re.IGNORECASE,
 )
+_BETWEEN = re.compile(r"\n|; ")
 _HEAD = re.compile(r"\s*(?:linear |classification |classifier )*head(?: only)?\s*\Z", re.IGNORECASE)
 
 
@@ -157,14 +158,10 @@ def part_words(part: Part, use: Use, *, linear_head: bool, purpose_declared: boo
 
 
 def license_words(part: Part, license_id: str, output: Output) -> frozenset[str]:
-    """Of one licence id as a reading of what the component is under.
-
-    Limits that stand in the prose beside the licence count as the licence's own.
-    """
+    """Of one licence id as a reading of what the component is under."""
     facts = facts_of(license_id)
     asks: set[str] = set(facts.asks) if facts else set()
     is_own_grant = license_id == OWN and part.origin == "own"
-    asks |= limits_in(part.prose) | limits_in(part.extra_terms)
     words = asks | output.words(facts)
     if license_id == NOASSERTION:
         words.add("no-grant")
@@ -202,19 +199,36 @@ def _kinds_in(prose: str) -> frozenset[str]:
 def _words_of_terms(part: Part) -> set[str]:
     """Of prose beside the licence: terms that were understood, and terms that somebody has to read."""
     words: set[str] = set()
-    for prose in (part.prose, part.extra_terms):
-        if _kinds_in(prose) - _UNDERSTOOD:
+    for term in terms_of(part):
+        if _kinds_in(term) - _UNDERSTOOD:
             words.add("extra-terms-unread")
-            continue
-        if not prose or limits_in(prose):
-            continue
-        if part.origin == "customer" and _PERMITS.search(prose) and not _REFUSES.search(prose):
-            words.add("permission-stated")
-        elif is_citation(prose):
-            words.add("asks-for-citation")
-        elif part.origin != "customer":
-            words.add("extra-terms-unread")
+        elif limits_in(term):
+            words.add("limited-by-terms")
+        elif part.origin == "customer":
+            words |= {"permission-stated"} if _PERMITS.search(term) and not _REFUSES.search(term) else set()
+        else:
+            words.add("asks-for-citation" if is_citation(term) else "extra-terms-unread")
     return words
+
+
+def terms_of(part: Part) -> tuple[str, ...]:
+    """Each statement of the prose and the terms beside a licence."""
+    said = (one.strip() for text in (part.prose, part.extra_terms) for one in _BETWEEN.split(text))
+    return tuple(dict.fromkeys(one for one in said if one))
+
+
+def terms_about(part: Part, rule: str) -> str:
+    """The statements that a row about terms is about."""
+    terms = terms_of(part)
+    if "extra-terms" in rule:
+        chosen = [
+            one for one in terms if _kinds_in(one) - _UNDERSTOOD or not (limits_in(one) or is_citation(one))
+        ]
+    elif rule == "cite":
+        chosen = [one for one in terms if is_citation(one)]
+    else:
+        chosen = list(terms)
+    return " / ".join(chosen)
 
 
 def is_citation(prose: str) -> bool:

@@ -24,6 +24,8 @@ from jptextclf.licensing.conditions import (
     limits_in,
     part_words,
     path_of,
+    terms_about,
+    terms_of,
     use_words,
 )
 from jptextclf.licensing.copyrights import holders_in
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 _RULE_SOURCE = "jptextclf/licensing/rules/rules.toml"
 _JUDGED_ALONE = ("output", "declared_use")
-_ABOUT_PROSE = ("extra-terms", "cite", "customer", "limited-purpose")
+_ABOUT_PROSE = ("extra-terms", "cite", "customer")
 _MOST_WAYS = 4096
 _OWN_TERMS = "LicenseRef-Terms-Not-Read"
 
@@ -116,7 +118,8 @@ def _assessed(parts: tuple[Part, ...], case: _Case) -> Assessment:
     """The assessment of a case, without remedies."""
     decisions: list[Decision] = []
     judged = [_with_evidence(part, case, decisions) for part in parts if part.role not in _JUDGED_ALONE]
-    found = [*(one for part in judged for one in _findings(part, case)), *_joined(judged, case)]
+    found = [one for part in judged for one in _findings(part, case)]
+    found += [*_joined(judged, case), *_denied(judged, case)]
     findings = [_waived(one, case, decisions) for one in found]
     obligations = _obligations(findings, case, decisions)
     return Assessment(
@@ -192,7 +195,7 @@ def _findings(part: Part, case: _Case) -> list[_Finding]:
     """Every row that applies to a component, over all readings of its licence; at least one."""
     base = part_words(part, case.use, linear_head=case.linear_head, purpose_declared=case.purpose_declared)
     if case.company:
-        base |= case.company.words(part.label, case.use.id, case.output.ids)
+        base |= case.company.component_words(part.label)
     readings = readings_of(part)
     base |= _words_of_readings(part, readings, case)
     found = [one for reading in readings for one in _of_tree(part, reading, base, case)]
@@ -201,6 +204,7 @@ def _findings(part: Part, case: _Case) -> list[_Finding]:
     if part.code_license and path_of(part) == "bundled":
         found += _of_tree(part, parse(to_spdx(part.code_license)), base, case)
     found = _after_relicensing(part, found, base, case)
+    found += [one for term in terms_of(part) for one in _of_term(part, term, base)]
     return _once(found) or _matching(part, part.declared, base | {"nothing-else"})
 
 
@@ -256,6 +260,15 @@ def _of_tree(part: Part, node: Node, base: frozenset[str], case: _Case) -> list[
     return _matching(part, node.name, words)
 
 
+def _of_term(part: Part, term: str, base: frozenset[str]) -> list[_Finding]:
+    """What follows from a limit in the words beside a licence, whatever the licence."""
+    limits = limits_in(term)
+    if not limits:
+        return []
+    found = _matching(part, "", base | limits | {"limited-grant"})
+    return [replace(one, statement=term) for one in found if {*one.rule.when} & {*limits, "limited-grant"}]
+
+
 def _matching(part: Part, license_id: str, words: frozenset[str]) -> list[_Finding]:
     rules = (rule for rule in written_policy().rules if rule.matches(path_of(part), words))
     found = [_Finding(part, rule, license_id, words, _statement(part, rule)) for rule in rules]
@@ -299,9 +312,8 @@ def _statement(part: Part, rule: Rule) -> str:
     """The upstream words that a row is about, where they are prose."""
     if rule.id.startswith("gate-"):
         return part.extra_gated_prompt
-    if rule.clause in {"non-commercial", "research-only"} or any(one in rule.id for one in _ABOUT_PROSE):
-        prose = [one for one in (part.extra_terms, part.prose) if one]
-        return next((one for one in prose if limits_in(one)), prose[0] if prose else "")
+    if any(one in rule.id for one in _ABOUT_PROSE):
+        return terms_about(part, rule.id)
     return ""
 
 
@@ -331,6 +343,16 @@ def _joined(parts: list[Part], case: _Case) -> list[_Finding]:
     words = use_words(case.use) | {"no-common-output"}
     whole = replace(inside[0], name=" + ".join(limited), evidence=())
     rules = (rule for rule in written_policy().rules if rule.matches("whole", words) and rule.path == "whole")
+    return [_Finding(whole, rule, "", words) for rule in rules]
+
+
+def _denied(parts: list[Part], case: _Case) -> list[_Finding]:
+    """What the company policy says of the use and of the output licence, once for the whole."""
+    if case.company is None:
+        return []
+    words = use_words(case.use) | case.company.whole_words(case.use.id, case.output.ids)
+    whole = replace(parts[0], name=case.company.name, role="policy", evidence=())
+    rules = (rule for rule in written_policy().rules if rule.path == "whole" and rule.matches("whole", words))
     return [_Finding(whole, rule, "", words) for rule in rules]
 
 
@@ -424,7 +446,7 @@ def _obligation(
     if files:
         return replace(made, state="met-by-file")
     if waiver:
-        return replace(made, state="acknowledged", acknowledgement=waiver)
+        return replace(made, state="waived", acknowledgement=waiver)
     signed = case.company.acknowledgement_of(made, case.use.id, case.today) if case.company else None
     if signed:
         decisions.append(signed)
@@ -435,6 +457,9 @@ def _obligation(
 def _filled(template: str, finding: _Finding) -> str:
     """A duty's token with its names; empty for one that would name nothing."""
     part, facts = finding.part, facts_of(finding.license)
+    if template.startswith("safe-path:") and {"non-commercial", "commercial"} <= finding.words:
+        # An output licence that forbids the use is no way to it.
+        return ""
     common = common_outputs(leaf for one in readings_of(part) for leaf in one.leaves())
     token = template.format(
         component=part.label,

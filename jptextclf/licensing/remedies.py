@@ -41,12 +41,15 @@ def remedies_for(
         *_of_output(records),
         *_of_components(assessment, records, output),
     ]
+    if any(one.rule == "company-use-denied" for one in assessment.reasons):
+        # No change of the model makes a denied use a permitted one.
+        candidates = []
     found = []
     for remedy, changed in candidates:
         verdict = judge(changed, assessment.use) if changed else Verdict.OK
         if verdict < assessment.verdict:
             found.append((remedy, verdict))
-    if not found:
+    if not found and candidates:
         found = _all_replaced(assessment, records, output, judge)
     if assessment.verdict is Verdict.NEEDS_REVIEW and _can_be_signed(assessment):
         found.append((("sign-decision", "", ""), Verdict.OK_WITH_OBLIGATIONS))

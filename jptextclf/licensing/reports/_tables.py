@@ -22,7 +22,7 @@ Evidence = dict[str, tuple[int, "Mapping[str, Any]", str]]
 """Key of the evidence -> its number in the report, its record and the component that it speaks of."""
 _SHORT = 12
 """Characters of a hash that are shown where the whole one stands elsewhere."""
-_STATES = {"open": 0, "acknowledged": 1, "met-by-file": 2}
+_STATES = {"open": 0, "acknowledged": 1, "waived": 2, "met-by-file": 3}
 
 
 def say(key: str, /, **fields: object) -> str:
@@ -258,6 +258,8 @@ def _duty(duty: Obligation) -> Cell:
 def _state(duty: Obligation) -> Cell:
     if duty.state == "met-by-file":
         return (*line(say("met_by_file")), *(Line(one, tone="code") for one in duty.files))
+    if duty.state == "waived":
+        return line(say("settled_by_waiver", id=duty.acknowledgement))
     if duty.state == "acknowledged":
         return line(say("acknowledged", id=duty.acknowledgement))
     return line(say("open"), tone="warning" if duty.required else "")
