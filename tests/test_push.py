@@ -2,11 +2,13 @@
 
 import json
 import logging
+import socket
 import subprocess
 import sys
 import traceback
 from dataclasses import replace
 
+import fakehub
 import pytest
 from fakehub import FakeHub
 
@@ -92,9 +94,17 @@ FAULTS = [
     ("POST /api/repos/create", 401, "JPT-E085"), ("POST /api/repos/create", 403, "JPT-E085"),
     ("POST /api/repos/create", 500, "JPT-E087"), ("POST .*preupload", 403, "JPT-E085"),
     ("POST .*objects/batch", 500, "JPT-E087"), ("PUT /lfs-store", 500, "JPT-E087"), ("PUT /lfs-store", 403, "JPT-E085"),
-    ("POST .*commit/main", 401, "JPT-E085"), ("POST .*commit/main", 500, "JPT-E087"),
-    ("POST .*commit/main", 429, "JPT-E087"),
+    ("POST .*commit/main", 401, "JPT-E085"), ("POST .*commit/main", 429, "JPT-E087"),
+    ("POST .*commit/main", 500, "JPT-E097"), ("POST .*commit/main", 504, "JPT-E097"),
 ]  # fmt: skip
+
+
+def expected_state(pattern, status):
+    """What may be said of the repository after that fault."""
+    if "repos/create" in pattern:
+        return "Nothing was made" if status < 500 else "not known whether the repository"
+    return "not known whether the commit" if (pattern, status >= 500) == (
+        "POST .*commit/main", True) else "made no commit"  # fmt: skip
 
 
 @pytest.mark.parametrize(("pattern", "status", "code"), FAULTS)
@@ -110,6 +120,7 @@ def test_a_hub_that_fails_is_named_and_the_token_never(
         push(run, "org/reviews", **USE)
     assert caught.value.code == code
     assert hub.pushed == []
+    assert expected_state(pattern, status) in caught.value.message
     shown = "".join(traceback.format_exception(caught.value)) + caplog.text + "".join(capfd.readouterr())
     assert TOKEN not in shown
     assert any(TOKEN in one for one in hub.tokens)
@@ -119,16 +130,49 @@ def test_a_hub_that_is_not_there_is_named(hub, run, monkeypatch, caplog):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(SetupError, match=r"JPT-E08[67]|JPT-E088") as caught:
+    with pytest.raises(SetupError, match=r"JPT-E086.*Nothing was made or changed") as caught:
         push(run, "org/reviews", **USE)
     assert TOKEN not in "".join(traceback.format_exception(caught.value)) + caplog.text
 
 
 def test_a_token_that_is_no_header_is_not_shown(hub, run, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN + "\u3042")
-    with pytest.raises(SetupError) as caught:
+    with pytest.raises(SetupError, match=r"JPT-E088.*Nothing was made or changed") as caught:
         push(run, "org/reviews", **USE)
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("how", ["status", "silence", "nonsense"])
+def test_a_commit_whose_answer_is_lost_is_not_said_to_be_absent(hub, run, monkeypatch, how):
+    arrive = fakehub._Handler.answer_commit
+
+    def lose(handler, repo_id):
+        handler.close_connection = True
+        answers = {
+            "status": lambda _: handler.send(504, b"", {}),
+            "silence": lambda _: handler.connection.shutdown(socket.SHUT_RDWR),
+            "nonsense": lambda _: handler.send(200, b"<html>", {}),
+        }
+        handler.send_json = answers[how]
+        arrive(handler, repo_id)
+
+    monkeypatch.setattr(fakehub._Handler, "answer_commit", lose)
+    with pytest.raises(SetupError) as caught:
+        push(run, "org/reviews", **USE)
+    assert caught.value.code == "JPT-E097"
+    assert f"{hub.url}/org/reviews" in caught.value.hint
+    assert hub.pushed == ["org/reviews"]
+
+
+def test_a_repository_that_may_have_been_made_is_not_said_to_be_unchanged(hub, run, monkeypatch):
+    def silence(handler, path):
+        handler.close_connection = True
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    monkeypatch.setattr(fakehub._Handler, "answer_upload", silence)
+    with pytest.raises(SetupError, match=r"JPT-E086.*not known whether the repository was made"):
+        push(run, "org/reviews", **USE)
 
 
 def test_offline_is_said(hub, run, monkeypatch):

@@ -6,16 +6,18 @@ It knows no token: ``huggingface_hub`` finds the login itself, and nothing that 
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from jptextclf.errors import ConfigError, JptextclfError, SetupError
 from jptextclf.exporters.gate import Export, export
 from jptextclf.hub import HubId
-from jptextclf.messages import text
+from jptextclf.messages import text, text_in
 
 if TYPE_CHECKING:
     import os
@@ -63,7 +65,8 @@ def push(
     :param private: make a new repository private. It is judged as published all the same
     :raises ConfigError: another use (``JPT-U156``), no hub id (``JPT-U071``), or as :func:`export`
     :raises LicenseError: as :func:`export`
-    :raises SetupError: the hub refuses, fails or cannot be reached (``JPT-E085`` to ``JPT-E089``)
+    :raises SetupError: the hub refuses, fails or cannot be reached, and no commit was made (``JPT-E085`` to
+        ``JPT-E089``), or nobody knows whether it was (``JPT-E097``)
     """
     if use != USE:
         raise ConfigError("U156", use=use) if use else ConfigError("U150", known=USE)
@@ -79,35 +82,42 @@ def push(
     return Push(repo, url, commit, staged)
 
 
-def _send(directory: Path, repo: str, *, private: bool) -> tuple[str, str]:
+def _send(directory: Path, repo: str, *, private: bool, steps: list[str]) -> tuple[str, str]:
     """Send a directory in one commit; address of the repository and the commit.
 
     ``upload_folder`` may make several, and then the weights can be there without their licence.
+
+    :param steps: gets ``create``, ``prepare`` and ``commit``, each when it begins
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
     if constants.is_offline_mode():
         raise SetupError("E089", repo=repo)
     api = HfApi()
+    steps.append("create")
     url = api.create_repo(repo, private=private or None, exist_ok=True)
+    steps.append("prepare")
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     added = {path.relative_to(directory).as_posix(): path for path in files}
     stale = {*api.list_repo_files(repo)} - {*added, ".gitattributes"}
     operations: list[Any] = [CommitOperationAdd(name, path) for name, path in added.items()]
     operations += [CommitOperationDelete(name) for name in sorted(stale)]
-    info = api.create_commit(repo, operations, commit_message=text("push.commit", name=directory.name))
+    message = text_in("en", "push.commit", name=directory.name)
+    steps.append("commit")
+    info = api.create_commit(repo, operations, commit_message=message)
     return str(url), str(info.oid)
 
 
 def _sent(directory: Path, repo: str, *, private: bool) -> tuple[str, str]:
     """As :func:`_send`; errors of the library become ours, which carry nothing of it: it may quote a header."""
+    steps: list[str] = []
     try:
         with _quiet():
-            return _send(directory, repo, private=private)
+            return _send(directory, repo, private=private, steps=steps)
     except JptextclfError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the library raises may hold the token
-        failure = _failure(error, repo)
+        failure = _failure(error, repo, steps[-1] if steps else "")
     # Outside the handler, so that the library's error is not behind this one in a traceback.
     raise failure
 
@@ -133,20 +143,70 @@ def _quiet() -> Iterator[None]:
             enable_progress_bars()
 
 
-def _failure(error: BaseException, repo: str) -> SetupError:
-    from huggingface_hub import constants
+@dataclass(frozen=True)
+class _Fault:
+    """What is known of one failed request, without anything that it carried."""
 
-    endpoint = str(constants.ENDPOINT)
+    name: str
+    """Of the library's error."""
+    status: int
+    """Of the answer; 0: there was none."""
+    path: str
+    """Of the address that was asked; empty where no request is known."""
+
+    @property
+    def never_left(self) -> bool:
+        """Whether no connection came about, so that nothing was asked."""
+        return not self.status and ("Connect" in self.name or "Proxy" in self.name)
+
+    @property
+    def is_of_network(self) -> bool:
+        return self.never_left or bool(re.search("Timeout|Protocol|Read|Write|Network|Connection", self.name))
+
+
+def _fault(error: BaseException) -> _Fault:
+    """The failed request behind an error, or the error at the root of it."""
     found: BaseException | None = error
     root = error
     while found is not None:
         root = found
-        status = getattr(getattr(found, "response", None), "status_code", 0)
-        if status in {401, 403, 404}:
-            return SetupError("E085", repo=repo, endpoint=endpoint, status=status)
-        if status:
-            return SetupError("E087", repo=repo, endpoint=endpoint, status=status)
-        if "Connect" in type(found).__name__ or isinstance(found, (ConnectionError, TimeoutError)):
-            return SetupError("E086", repo=repo, endpoint=endpoint, problem=type(found).__name__)
+        response = getattr(found, "response", None)
+        # Its request is a property that raises where there is none.
+        request = getattr(response, "request", None) or vars(found).get("_request")
+        path = urlsplit(str(getattr(request, "url", ""))).path
+        fault = _Fault(type(found).__name__, int(getattr(response, "status_code", 0)), path)
+        if fault.status or fault.path or isinstance(found, (ConnectionError, TimeoutError)):
+            return fault
         found = found.__cause__ or found.__context__
-    return SetupError("E088", repo=repo, problem=type(root).__name__)
+    return _Fault(type(root).__name__, 0, "")
+
+
+def _failure(error: BaseException, repo: str, step: str) -> SetupError:
+    """Our error for one of the library: what failed, and what is known of the repository after it.
+
+    :param step: that was going on: ``create``, ``prepare`` or ``commit``
+    """
+    from huggingface_hub import constants
+
+    fault, endpoint = _fault(error), str(constants.ENDPOINT)
+    problem = str(fault.status or fault.name)
+    asked_to_commit = step == "commit" and ("/commit/" in fault.path or not fault.path)
+    if asked_to_commit and not fault.never_left and not 400 <= fault.status < 500:
+        return SetupError("E097", repo=repo, endpoint=endpoint, problem=problem)
+    state = text(f"push.{_state(fault, step)}", repo=repo)
+    if fault.status in {401, 403, 404}:
+        return SetupError("E085", repo=repo, endpoint=endpoint, status=fault.status, state=state)
+    if fault.status:
+        return SetupError("E087", repo=repo, endpoint=endpoint, status=fault.status, state=state)
+    if fault.is_of_network:
+        return SetupError("E086", repo=repo, endpoint=endpoint, problem=problem, state=state)
+    return SetupError("E088", repo=repo, problem=problem, state=state)
+
+
+def _state(fault: _Fault, step: str) -> str:
+    """Key of the sentence about the repository where no commit was made."""
+    if step in {"prepare", "commit"}:
+        return "no_commit"
+    is_refused = 400 <= fault.status < 500
+    # Without a request nothing was asked: the token was no header, or no address could be made.
+    return "nothing_sent" if is_refused or fault.never_left or not fault.path else "perhaps_made"
