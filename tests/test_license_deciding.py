@@ -13,6 +13,7 @@ from jptextclf import messages
 from jptextclf.errors import ConfigError
 from jptextclf.licensing import Verdict, assess, load_policy
 from jptextclf.licensing.case import KEYS, ROLES, read_case_file
+from jptextclf.licensing.company import example_policy, waiver_forms
 from jptextclf.licensing.conditions import facts_of
 from jptextclf.licensing.deciding import common_outputs
 from jptextclf.licensing.expressions import parse
@@ -703,14 +704,71 @@ def test_problems_of_a_policy_file_are_named(tmp_path, text):
     assert len(str(caught.value)) < 2000
 
 
-def test_the_example_policy_loads():
-    from importlib import resources
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_the_example_policy_loads(tmp_path, language):
+    path = tmp_path / "policy.toml"
+    path.write_text(example_policy(language), encoding="utf-8")
+    assert {one.kind for one in load_policy(path).entries} == {
+        "waiver",
+        "acknowledgement",
+        "evidence",
+        "permission",
+    }
 
-    with resources.as_file(
-        resources.files("jptextclf.licensing.rules") / "company-policy.example.toml"
-    ) as path:
-        policy = load_policy(path)
-    assert {one.kind for one in policy.entries} == {"waiver", "acknowledgement", "evidence", "permission"}
+
+def test_a_waiver_form_only_has_to_be_completed(tmp_path):
+    case = [
+        base(),
+        data("CC-BY-NC-4.0", revision="v1", extra_terms="営利目的利用は固く禁じます。"),
+        data("NOASSERTION", name="x"),
+    ]
+    form = waiver_forms(assess(case, "internal-commercial"))
+    assert form.count("[[waiver]]") == 2
+    for key, value in {
+        "reason": "r",
+        "evidence": "e",
+        "signed_by": "s",
+        "date": "2026-04-01",
+        "expires": "2027-03-31",
+    }.items():
+        form = form.replace(f'{key} = ""', f'{key} = "{value}"')
+    form = form.replace('id = ""', 'id = "W1"', 1).replace('id = ""', 'id = "W2"', 1)
+    found = assess(case, "internal-commercial", policy=company(tmp_path, form), today=TODAY)
+    assert found.verdict == "ok-with-obligations"
+    assert {one.state for one in found.obligations if one.kind == "obtain-permission-from"} == {"waived"}
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"revision": "2"}, "revision ''"), ({}, "2028-01-01"), ({"use": "saas-api-commercial"}, "saas-api-commercial"),
+])  # fmt: skip
+def test_an_entry_that_does_not_count_says_why(tmp_path, changes, said):
+    policy = company(
+        tmp_path, f'[[waiver]]\nid = "W1"\ncomponent = "corpus"\nrule = "data-non-commercial"{SIGNED}'
+    )
+    use = changes.pop("use", "internal-commercial")
+    today = dt.date(2028, 1, 1) if said == "2028-01-01" else TODAY
+    found = assess([base(), data("CC-BY-NC-4.0", **changes)], use, policy=policy, today=today)
+    assert [said in one.text for one in found.unsettled if one.topic == "decision-not-in-force"] == [True]
+
+
+def test_a_denied_use_is_said_once_and_no_replacement_is_proposed(tmp_path):
+    policy = company(tmp_path, '[uses]\ndeny = ["publish-on-hub"]')
+    found = assess([base(), OWN_DATA], "publish-on-hub", output_license="MIT", policy=policy)
+    assert [one.component for one in found.reasons if one.rule == "company-use-denied"] == ["社内規程"]
+    assert {one.change for one in found.remedies} <= {"other-use"}
+
+
+def test_terms_beside_a_licence_are_a_reason_of_their_own():
+    terms = "営利目的利用は固く禁じます。\n論文を引用してください。"
+    found = assess([base(), data("CC-BY-NC-4.0", extra_terms=terms)], "internal-commercial")
+    said = [(one.license, one.statement) for one in found.reasons if one.rule == "data-non-commercial"]
+    assert said == [("CC-BY-NC-4.0", ""), ("", "営利目的利用は固く禁じます。")]
+    assert "cite:corpus" in {one.token for one in found.obligations}
+
+
+def test_no_output_licence_that_forbids_the_use_is_called_a_safe_path():
+    found = assess([base(), data("CC-BY-NC-SA-4.0")], "redistribute-weights-commercial")
+    assert not [one.token for one in found.obligations if one.kind == "safe-path"]
 
 
 # ---- the form of a case ----------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import re
 import tomllib
 from dataclasses import dataclass, fields, replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-    from jptextclf.licensing.assessment import Obligation
+    from jptextclf.licensing.assessment import Assessment, Obligation
     from jptextclf.licensing.case import Part
     from jptextclf.licensing.rules import Rule
 
@@ -80,6 +82,16 @@ class Entry:
             self.id, self.kind, self.component, subject, self.signed_by, self.date, self.expires, self.reason,
             self.evidence,
         )  # fmt: skip
+
+    def gap(self, revision: str, use: str, today: dt.date) -> str:
+        """What keeps it from counting for a component of its name: use, revision or time; empty if nothing does."""
+        if use not in self.uses:
+            return text("license.gap_use", found=", ".join(self.uses), wanted=use)
+        if self.revision != revision:
+            return text("license.gap_revision", found=repr(self.revision), wanted=repr(revision))
+        if not dt.date.fromisoformat(self.date) <= today <= dt.date.fromisoformat(self.expires):
+            return text("license.gap_time", found=f"{self.date} – {self.expires}", wanted=today.isoformat())
+        return ""
 
     def covers(self, component: str, revision: str | None, use: str, today: dt.date) -> bool:
         """Whether it is about this component and use, and in force on that day."""
@@ -136,13 +148,14 @@ class CompanyPolicy:
         return dict(self.choices).get(component, "")
 
     def idle(self, parts: Iterable[Part], use: str, today: dt.date) -> list[str]:
-        """Ids of entries that name a component of the case and do not count: another use, revision or time."""
-        named = {part.name: part.pinned for part in parts if part.name}
-        return [
-            one.id
+        """Entries that name a component of the case and do not count: id, and what differs, in the language of now."""
+        found = [
+            f"{one.id} ({why})"
+            for part in parts
             for one in self.entries
-            if one.component in named and not one.covers(one.component, named[one.component], use, today)
+            if part.name and one.component == part.name and (why := one.gap(part.pinned, use, today))
         ]
+        return list(dict.fromkeys(found))
 
     def waiver_for(self, part: Part, rule: Rule, use: str, today: dt.date) -> Decision | None:
         """The entry that settles a review; never one for what is blocked."""
@@ -194,6 +207,10 @@ def load_policy(path: str | os.PathLike[str]) -> CompanyPolicy:
     try:
         data = place.read_bytes()
         table = tomllib.loads(data.decode("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise ConfigError("U114", path=place, n=1, problems="  " + text("license.no_such_file")) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("U114", path=place, n=1, problems="  " + text("license.not_utf8")) from error
     except (OSError, ValueError, RecursionError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise ConfigError("U114", path=place, n=1, problems=f"  {problem}") from error
@@ -227,6 +244,37 @@ def _entry(kind: Kind, row: dict[str, Any]) -> Entry:
     if kind == "evidence":
         values["license"] = to_spdx(row["license"])
     return Entry(kind=kind, **values)  # type: ignore[arg-type]
+
+
+def waiver_forms(assessment: Assessment) -> str:
+    """For every review that a signature may settle, a ``[[waiver]]`` entry to be completed; TOML."""
+    records = {str(one.get("name") or one["role"]): one for one in assessment.components}
+    rules = {
+        (one.component, one.rule): None
+        for one in assessment.reasons
+        if one.verdict is Verdict.NEEDS_REVIEW and not one.waiver and one.rule not in MISSING_EVIDENCE
+    }
+    forms = []
+    for component, rule in rules:
+        revision = records.get(component, {}).get("revision")
+        entry = {
+            "id": "",
+            "component": component,
+            **({"revision": revision} if revision else {}),
+            "rule": rule,
+        }
+        rest = dict.fromkeys(("reason", "evidence", "signed_by", "date", "expires"), "")
+        lines = [
+            f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in {**entry, **rest}.items()
+        ]
+        forms.append("\n".join(["[[waiver]]", *lines, f"uses = [{json.dumps(assessment.use)}]"]))
+    return "\n\n".join(forms)
+
+
+def example_policy(language: str) -> str:
+    """A policy file with every key explained, in Japanese or English."""
+    name = "company-policy.example.ja.toml" if language == "ja" else "company-policy.example.toml"
+    return (resources.files("jptextclf.licensing.rules") / name).read_text(encoding="utf-8")
 
 
 # ---- checks -------------------------------------------------------------------------------------------------------
