@@ -132,6 +132,7 @@ def _everything():
             "privacy-check:x", "org/head", "privacy-officer", state="acknowledged", acknowledgement="A-1"
         ),
         Obligation("or-leave-out:x", "org/head", "engineer", required=False),
+        Obligation("or-replace-base:x", "org/head", "engineer", state="waived", acknowledgement="W-1"),
     ]
     reasons = [
         Reason("org/head", "base_model", "weights-non-commercial", Verdict.BLOCKED, "CC-BY-NC-4.0", step=3,
@@ -435,14 +436,14 @@ def test_the_worst_component_and_what_is_open_come_first():
 
 def test_a_reason_names_its_clause_or_its_step_of_the_policy():
     report = render(*CASES["jrte"], format="md", language="ja")
-    assert re.search(r"\[CC-BY-NC-SA-4.0, s.2\(a\)\(1\)\]\(<https://creativecommons.org/\S+>\)", report)
+    assert re.search(r"\[CC-BY-NC-SA-4.0, s.2\(a\)\(1\)[^\]]*\]\(<https://creativecommons.org/\S+>\)", report)
     assert "判定手順 3: weights-non-commercial" in render(*CASES["everything"], format="md", language="ja")
 
 
 def test_signed_entries_are_shown_with_who_when_and_until():
     report = render(*CASES["everything"], format="md", language="ja")
     assert "法務部長<br>2026-04-01 | 2027-03-31" in report
-    assert "免除 W\\-1 により解消" in report or "免除 W-1 により解消" in report
+    assert "例外承認 W-1 により解消" in report.replace("\\", "")
 
 
 SIGNED = Decision(
@@ -501,6 +502,15 @@ def test_a_notice_shows_a_signed_entry_without_the_name_of_a_private_component()
     assert "Acknowledgement W-7: a component that is not named here, privacy-check; signed by 山田" in text
     assert OWN["name"] not in text
     assert "許諾あり" not in text
+
+
+def test_every_shortened_word_of_a_clause_is_explained(language):
+    clauses = {one for facts in written_policy().licenses.values() for one in facts.clauses.values()}
+    short = {one for clause in clauses for one in re.findall(r"\b(?:[a-z]+\.|AUP)(?=[ \d]|$)", clause)}
+    assert short == {"s.", "ss.", "para.", "cond.", "AUP"}
+    meaning = messages.text_in(language, "license_report_term_meaning.clause")
+    assert all(one in meaning for one in short)
+    assert meaning in render(*CASES["jrte"], format="html", language=language)
 
 
 def test_every_use_role_relation_and_actor_has_words():

@@ -181,7 +181,15 @@ def _steps() -> Items:
 
 def _words() -> Pairs:
     verdicts = [(verdict_label(one), line(word("verdict_meaning", str(one)))) for one in Verdict]
-    terms = ("evidence", "declared", "obligation", "waiver", "output_license", "copyright_exception")
+    terms = (
+        "evidence",
+        "declared",
+        "obligation",
+        "waiver",
+        "clause",
+        "output_license",
+        "copyright_exception",
+    )
     ids = ("SPDX", "NOASSERTION", "LicenseRef")
     described = [(word("term", one), line(word("term_meaning", one))) for one in terms]
     described += [(one, line(word("term_meaning", one))) for one in ids]
