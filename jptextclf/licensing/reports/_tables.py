@@ -293,7 +293,7 @@ def _entry(decision: Decision) -> Cell:
 
 
 def _covers(decision: Decision) -> Cell:
-    return (*line(decision.component), *line(decision.subject, tone="code"))
+    return (*line(decision.component or say("whole")), *line(decision.subject, tone="code"))
 
 
 def _signed(decision: Decision) -> Cell:
