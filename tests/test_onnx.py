@@ -18,6 +18,7 @@ from jptextclf.encoders import resolve_encoder
 from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.exporters import onnx as exporter
 from jptextclf.exporters.onnx import OnnxReport, write_graphs, write_onnx
+from jptextclf.exporters.onnx_int8 import KEPT, quantise_products
 from jptextclf.labels import LabelSchema
 from jptextclf.model import build_classifier, compute_logits
 from jptextclf.onnx_model import ONNX_FILES, load_onnx_classifier
@@ -118,8 +119,70 @@ def test_only_the_encoder_is_in_int8(exported):
     assert any("word_embeddings" in name for name in floats)
     assert any("classifier.weight" in name for name in floats)
     # In each of two layers, four products of attention and two of the feed-forward block.
-    assert sum(node.op_type == "MatMulInteger" for node in graph.node) == 8
-    assert sum(node.op_type == "MatMulNBits" for node in graph.node) == 4
+    assert sum(node.op_type == "MatMulIntegerToFloat" for node in graph.node) == 12
+    assert [one.dims[0] for one in graph.initializer if one.name.endswith("_kept")] == [KEPT] * 4
+    shapes = [tuple(one.dims) for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT]
+    assert not {(32, 64), (64, 32)} & set(shapes)
+    # The pooler's.
+    assert shapes.count((32, 32)) == 1
+
+
+def _product_graph(weight):
+    """A float32 graph of one product with a matrix, as the exporter writes it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rows, columns = weight.shape
+    given = helper.make_tensor_value_info("given", TensorProto.FLOAT, ["batch", "length", rows])
+    output = helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", "length", columns])
+    node = helper.make_node("MatMul", ["given", "weight"], ["output"])
+    graph = helper.make_graph([node], "graph", [given], [output], [numpy_helper.from_array(weight, "weight")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", exporter.OPSET)], ir_version=10)
+
+
+def _run(graph, given):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"given": given})[0]
+
+
+@needs_onnx
+@pytest.mark.parametrize("columns", [48, 96])
+def test_a_row_in_int8_stands_for_itself(columns):
+    drawn = np.random.default_rng(0)
+    weight = drawn.standard_normal((48, columns)).astype(np.float32)
+    weight[:, 3] = 0
+    graph = quantise_products(_product_graph(weight))
+    given = drawn.standard_normal((2, 5, 48)).astype(np.float32)
+    given[0, 1], given[1, 2] = 0, given[1, 2] * 1000
+    found, expected = _run(graph, given), given @ weight
+    sizes = np.abs(given).max(axis=-1, keepdims=True)
+    assert (np.abs(found - expected) <= 0.12 * sizes).all()
+    assert (found[0, 1] == 0).all()
+    assert (found[..., 3] == 0).all()
+    alone = _run(graph, given[:1, :1])
+    assert (alone == found[:1, :1]).all()
+
+
+@needs_onnx
+def test_a_channel_that_is_always_large_stays_exact():
+    drawn = np.random.default_rng(0)
+    weight = drawn.standard_normal((96, 48)).astype(np.float32)
+    weight[7] *= 40
+    given = drawn.standard_normal((1, 9, 96)).astype(np.float32)
+    given[..., 7] = 300
+    error = np.abs(_run(quantise_products(_product_graph(weight)), given) - given @ weight)
+    assert error.max() < 0.3
+    # One scale for the row could not tell values of 1 from 0.
+    assert np.abs(given @ weight).max() > 10_000
+
+
+@needs_onnx
+def test_int8_logits_do_not_depend_on_the_texts_beside(exported, reviews):
+    texts = [text for text, _ in reviews][:40]
+    predictor = Predictor.of_onnx(exported[0], precision="int8")
+    alone = [predictor.predict([text]).probabilities[0] for text in texts]
+    np.testing.assert_allclose(predictor.predict(texts).probabilities, alone, atol=1e-6)
 
 
 @needs_onnx
@@ -131,7 +194,7 @@ def test_the_same_run_gives_the_same_bytes(trained, exported, tmp_path):
     assert write_onnx(classifier, adapter, tmp_path, max_length=64) == reports["float32"]
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_bytes() == (place / "model.onnx").read_bytes()
-    again = exporter._quantised(onnx.load(tmp_path / "model.onnx"))
+    again = quantise_products(onnx.load(tmp_path / "model.onnx"))
     assert exporter._bytes(again) == (place / "model.int8.onnx").read_bytes()
 
 

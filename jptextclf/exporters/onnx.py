@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import tempfile
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from jptextclf.corpora import local_corpus
 from jptextclf.errors import SetupError, WorkError
+from jptextclf.exporters.onnx_int8 import quantise_products
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, compute_logits, max_positions
 from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxNetwork
@@ -43,8 +43,6 @@ LARGEST = (1 << 31) - (1 << 24)
 _TRACED = (3, 11)
 """Texts and pieces of the batch that the graph is traced with; it is compared on other shapes."""
 _COMPARED = ((1, 2), (1, 13), (5, 17), (2, 64), (8, 7), (1, 512))
-_BLOCK = 128
-"""Values of a row with a scale of their own."""
 _CORPUS = "reviews-ja"
 _MAX_TOKENS = 256
 
@@ -148,7 +146,7 @@ def write_graphs(
     comparison.require_equal(graph)
     reports = []
     for precision in precisions:
-        chosen = _quantised(graph) if precision == "int8" else graph
+        chosen = quantise_products(graph) if precision == "int8" else graph
         report = comparison.report(chosen, precision)
         (directory / report.file).write_bytes(_bytes(chosen))
         reports.append(report)
@@ -285,58 +283,6 @@ def _forget_origins(graph: Any) -> None:
         inner.input.remove(unused)
 
 
-def _quantised(graph: Any) -> Any:
-    """The graph with the weights of the encoder's matrix products in int8; activations are scaled when it runs.
-
-    Embeddings and head stay in float32: they cost next to no time. A feed-forward block gets activations of very
-    uneven size, for which one scale is too coarse: its products scale every 128 values of a row apart. On Japanese
-    hotel reviews with the embedded encoder (pn, one epoch), that lifts the agreement of labels from 0.968 to 0.995.
-    """
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
-
-    forward = _feed_forward(graph)
-    # Products of one vector a text belong to the head; the quantiser first renames and splits them.
-    head = [node.name for node in graph.graph.node if node.op_type == "Gemm"]
-    prepared = copy.deepcopy(graph)
-    # Said of a graph, it silences advice to prepare it; there is nothing to prepare.
-    add_pre_process_metadata(prepared)
-    with tempfile.TemporaryDirectory() as name, _root_logger_as_it_is():
-        path = Path(name) / "model.onnx"
-        quantize_dynamic(
-            prepared, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*forward, *head, *(f"{name}_MatMul" for name in head)],
-        )  # fmt: skip
-        quantised = _quantised_in_blocks(onnx.load(path), forward)
-    _forget_origins(quantised)
-    return quantised
-
-
-def _quantised_in_blocks(graph: Any, chosen: Sequence[str]) -> Any:
-    """The graph with the products of these names in int8, with a scale for each block of a row."""
-    from onnxruntime.quantization.matmul_nbits_quantizer import (
-        DefaultWeightOnlyQuantConfig,
-        MatMulNBitsQuantizer,
-    )
-
-    products = [node.name for node in graph.graph.node if node.op_type == "MatMul"]
-    # Level 4 computes in int8; without it weights would be unpacked to float32.
-    config = DefaultWeightOnlyQuantConfig(block_size=_BLOCK, is_symmetric=True, accuracy_level=4, bits=8)
-    quantiser = MatMulNBitsQuantizer(
-        graph, algo_config=config, nodes_to_exclude=[name for name in products if name not in chosen]
-    )
-    quantiser.process()
-    return quantiser.model.model
-
-
-def _feed_forward(graph: Any) -> list[str]:
-    """Names of the products whose weights are wider than high, or higher than wide."""
-    shapes = {one.name: tuple(one.dims) for one in graph.graph.initializer}
-    products = [node for node in graph.graph.node if node.op_type == "MatMul" and node.input[1] in shapes]
-    return [node.name for node in products if len(set(shapes[node.input[1]])) == 2]
-
-
 def _bytes(graph: Any) -> bytes:
     written: bytes = graph.SerializeToString(deterministic=True)
     return written
@@ -397,17 +343,3 @@ def _quiet_export() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-@contextmanager
-def _root_logger_as_it_is() -> Iterator[None]:
-    """A quantiser sets up logging for the whole process when it is imported, and tells every step."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    # A handler there keeps it from adding its own.
-    root.handlers = [logging.NullHandler()]
-    try:
-        yield
-    finally:
-        root.handlers = handlers
-        root.setLevel(level)
