@@ -1,11 +1,13 @@
 """license, export and push on the command line: statuses, streams, and what a person reads."""
 
 import json
+import tomllib
 from dataclasses import replace
 
 import pytest
 from test_cli import in_process
 
+from jptextclf import messages
 from jptextclf.bundle import write_bundle
 from jptextclf.licensing.reports import FORMATS
 
@@ -230,3 +232,100 @@ def test_training_for_a_blocked_use_ends_with_its_status(capfdbinary, tmp_path, 
     assert (ended, out) == (6, "")
     assert "JPT-L010" in err
     assert not (tmp_path / "run").exists()
+
+
+OPEN_RAIL = {
+    "role": "base_model", "name": "org/rail", "license": "LicenseRef-CreativeML-OpenRAIL-M",
+    "relation": "fine-tuned-from",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["assess", "check"])
+def test_an_open_duty_ends_both_commands_alike(capfdbinary, tmp_path, command):
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps({"components": [OPEN_RAIL, OWN]}), encoding="utf-8")
+    options = (
+        "--use", "redistribute-weights-commercial", "--output-license", OPEN_RAIL["license"], "--json",
+    )  # fmt: skip
+    ended, out, _ = in_process(capfdbinary, "license", command, path, *options)
+    found = json.loads(out)
+    assert found["verdict"] == "ok-with-obligations"
+    assert any(one["state"] == "open" and one["required"] for one in found["obligations"])
+    assert ended == 5
+
+
+def test_assess_takes_a_case_as_written_and_check_as_an_export_would(capfdbinary, case):
+    found = {}
+    for command in ("assess", "check"):
+        ended, out, _ = in_process(
+            capfdbinary, "license", command, case, "--use", "redistribute-weights-commercial", "--json"
+        )
+        found[command] = (ended, json.loads(out)["output_license"])
+    assert found == {"assess": (5, None), "check": (0, "CC-BY-SA-4.0")}
+    for command, words in (("assess", "as it is written"), ("check", "as an export would")):
+        _, out, _ = in_process(capfdbinary, "license", command, "--help", "--lang", "en")
+        assert words in out
+
+
+NOTICES = {"en": "no legal advice", "ja": "法的助言ではありません"}
+
+
+@pytest.mark.parametrize("language", NOTICES)
+def test_every_output_says_that_it_is_no_legal_advice(
+    capfdbinary, run, case, tmp_path, language, reviews_csv
+):
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n# m\n", encoding="utf-8")
+    use = ("--use", "internal-commercial")
+    commands = [
+        ("license", "list"), ("license", "inspect", tmp_path / "README.md"), ("license", "assess", case, *use),
+        ("license", "check", run, *use), ("license", "report", run, *use), ("export", run, tmp_path / "out", *use),
+    ]  # fmt: skip
+    for command in commands:
+        ended, out, err = in_process(capfdbinary, *command, "--lang", language)
+        assert ended == 0, err
+        assert NOTICES[language] in out + err, command
+        if command[1] != "report" and command[0] == "license":
+            _, out, _ = in_process(capfdbinary, *command, "--lang", language, "--json")
+            assert NOTICES[language] in json.loads(out)["notice"]
+
+
+def test_every_word_that_inspect_shows_is_in_the_catalogue():
+    from typing import get_args
+
+    from jptextclf.licensing.reading.card import MetadataStatus
+    from jptextclf.licensing.reading.conflict import ConflictKind
+    from jptextclf.licensing.reading.restrictions import TABLE, UNREAD
+    from jptextclf.licensing.reading.subjects import About
+
+    kinds = {one["kind"] for one in tomllib.loads(TABLE.read_text(encoding="utf-8"))["restriction"]}
+    expected = {
+        "license_status": get_args(MetadataStatus), "license_conflict": get_args(ConflictKind),
+        "license_limit": kinds | {UNREAD}, "license_about": get_args(About),
+    }  # fmt: skip
+    for section, words in expected.items():
+        assert set(words) <= {
+            key.partition(".")[2] for key in messages.keys("ja") if key.startswith(f"{section}.")
+        }
+
+
+def test_inspect_in_japanese_has_no_english_words_of_ours(capfdbinary, tmp_path):
+    card = "# m\n\n## License\n\nMIT License. 商用利用禁止。\n"
+    (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    _, out, _ = in_process(capfdbinary, "license", "inspect", tmp_path, "--lang", "ja")
+    for word in ("no-front-matter", "other-or-unclear", "non-commercial", "(model"):
+        assert word not in out
+    assert "商用利用の禁止" in out
+
+
+@pytest.mark.parametrize(("language", "policy"), [("ja", "社内規程"), ("en", "policy")])
+def test_help_of_the_group_names_every_command_in_whole_lines(capfdbinary, language, policy):
+    _, out, _ = in_process(capfdbinary, "license", "--help", "--lang", language)
+    assert policy in next(line for line in out.split("\n")[1:] if line.strip())
+    helps = [said for key, said in messages.keys(language).items() if key.startswith("help.license_")]
+    assert all(said.strip().split("\n")[0].endswith((".", "。")) for said in helps)
+
+
+@pytest.mark.parametrize("command", ["export", "train"])
+def test_a_policy_is_a_path_everywhere(capfdbinary, command):
+    _, out, _ = in_process(capfdbinary, command, "--help")
+    assert "--policy PATH" in out

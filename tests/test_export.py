@@ -159,6 +159,8 @@ def test_the_card_says_licence_origin_and_scores_in_both_languages(made_of, tmp_
     )
     card = (done.path / "README.md").read_text(encoding="utf-8")
     assert "Apache-2.0" in card
+    assert "| 件数 | 正解率 |" in card
+    assert "| texts | accuracy |" in card
     assert "法的助言ではありません" in card
     assert "no legal advice" in card
     assert "not reviewed" not in card

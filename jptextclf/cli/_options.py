@@ -90,7 +90,7 @@ def settings_options(function: F) -> F:
         option("--dictionary"),
         option("--device", show_default="auto"),
         option("--use"),
-        option("--policy"),
+        option("--policy", type=click.Path()),
     ]
     added += [option(name, type=kind, show_default=default) for name, kind, default in numbers]
     added += [

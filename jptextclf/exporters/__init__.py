@@ -7,7 +7,7 @@ from jptextclf.exporters.checker import Problem, check, check_subject
 from jptextclf.exporters.forecast import announce
 from jptextclf.exporters.gate import Export, export
 from jptextclf.exporters.hub import Push, push
-from jptextclf.exporters.judging import Judged, judge, require_cleared, use_of
+from jptextclf.exporters.judging import Judged, exit_status, judge, require_cleared, use_of
 
 __all__ = [
     "Export",
@@ -17,6 +17,7 @@ __all__ = [
     "announce",
     "check",
     "check_subject",
+    "exit_status",
     "export",
     "judge",
     "push",

@@ -144,7 +144,7 @@ def _sources(cleared: Cleared) -> str:
     nobody = messages.text("export.card_nobody_says")
     rows = [
         "| {} | {} | {} | {} |".format(
-            messages.text(f"export.role_{one['role']}"),
+            messages.text(f"license_report_role.{one['role']}"),
             f"[{_cell(one['name'])}]({one['url']})"
             if _is_web(one.get("url", ""))
             else _cell(one.get("name", "")),
@@ -180,7 +180,8 @@ def _score_table(scores: Mapping[str, Any]) -> str:
     if not scores:
         return messages.text("export.card_no_scores")
     names = [name for name in _METRICS if any(name in one["scores"] for one in scores.values())]
-    head = f"| | n | {' | '.join(_METRICS[name][1] for name in names)} |"
+    n_texts = messages.text("export.card_n_texts")
+    head = f"| | {n_texts} | {' | '.join(messages.text(f'metric.{name}') for name in names)} |"
     rows = [
         f"| {messages.text(f'words.{split}')} | {one['n_texts']} | "
         + " | ".join(_number(one["scores"].get(name)) for name in names)

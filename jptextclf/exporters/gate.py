@@ -69,6 +69,7 @@ class Export:
             "schema_version": 1, "path": str(self.path), "format": self.format, "use": self.use,
             "verdict": str(self.assessment.verdict), "output_license": self.output_license,
             "obligations": [one.to_json() for one in self.assessment.obligations], "notes": list(self.notes),
+            "notice": messages.text("license.notice"),
         }  # fmt: skip
 
 

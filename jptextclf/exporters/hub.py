@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from jptextclf.errors import ConfigError, JptextclfError, SetupError
 from jptextclf.exporters.gate import Export, export
 from jptextclf.hub import HubId
-from jptextclf.messages import text, text_in
+from jptextclf.messages import text
 
 if TYPE_CHECKING:
     import os
@@ -102,7 +102,7 @@ def _send(directory: Path, repo: str, *, private: bool, steps: list[str]) -> tup
     stale = {*api.list_repo_files(repo)} - {*added, ".gitattributes"}
     operations: list[Any] = [CommitOperationAdd(name, path) for name, path in added.items()]
     operations += [CommitOperationDelete(name) for name in sorted(stale)]
-    message = text_in("en", "push.commit", name=directory.name)
+    message = text("push.commit", name=directory.name)
     steps.append("commit")
     info = api.create_commit(repo, operations, commit_message=message)
     return str(url), str(info.oid)

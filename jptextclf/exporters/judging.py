@@ -99,6 +99,15 @@ def judge(
     return Judged(under_it, wanted, (text("export.asked_license", license=wanted),))
 
 
+def exit_status(assessment: Assessment, n_problems: int = 0) -> int:
+    """Of a command that shows a verdict: that of the verdict, else 5 where something is open that a person has to meet.
+
+    :param n_problems: duties that the files of an export do not meet
+    """
+    is_open = bool(assessment.open_obligations) or n_problems > 0
+    return assessment.verdict.exit_status or (Verdict.NEEDS_REVIEW.exit_status if is_open else 0)
+
+
 def require_cleared(judged: Judged, name: str) -> None:
     """That nothing stands against the use.
 
@@ -150,8 +159,8 @@ def _remedies(assessment: Assessment) -> str:
 def _duties(assessment: Assessment) -> str:
     return _lines(
         text(
-            "export.duty", component=one.component or text("export.whole"), duty=one.text, token=one.token,
-            actor=text(f"export.actor_{one.actor.replace('-', '_')}"),
+            "export.duty", component=one.component or text("license_report.whole"), duty=one.text, token=one.token,
+            actor=text(f"license_report_actor.{one.actor}"),
         )
         for one in assessment.open_obligations
     )  # fmt: skip

@@ -49,6 +49,7 @@ def export(
     )  # fmt: skip
     for note in done.notes:
         say(note)
+    say(text("license.notice"))
     if as_json:
         print_json(done.to_json())
         return

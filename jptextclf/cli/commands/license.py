@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from jptextclf.exporters import Problem
-    from jptextclf.licensing import Assessment, Obligation
+    from jptextclf.licensing import Assessment
+    from jptextclf.licensing.assessment import Decision, Obligation
     from jptextclf.licensing.inspecting import Inspection
-
-_NEEDS_REVIEW = 5
+    from jptextclf.licensing.reading.mentions import Mention
+    from jptextclf.licensing.reading.restrictions import Restriction
 
 
 @click.group("license", cls=Group)
@@ -35,7 +36,7 @@ def license_group() -> None:
 def license_check(
     *, subject: str, use: str | None, output_license: str | None, policy: Path | None, as_json: bool
 ) -> int:
-    from jptextclf.exporters import check_subject
+    from jptextclf.exporters import check_subject, exit_status
 
     judged, problems = check_subject(
         subject, use, output_license=output_license, policy=policy, progress=Talk(quiet=True)
@@ -48,7 +49,7 @@ def license_check(
         print_json({**assessment.to_json(), "subject": subject, "problems": listed})
     else:
         _show(assessment, subject, problems)
-    return assessment.verdict.exit_status or (_NEEDS_REVIEW if problems or assessment.open_obligations else 0)
+    return exit_status(assessment, len(problems))
 
 
 @license_group.command("assess", cls=Command)
@@ -58,7 +59,7 @@ def license_check(
 def license_assess(
     *, case: str, use: str | None, output_license: str | None, policy: Path | None, as_json: bool
 ) -> int:
-    from jptextclf.exporters import use_of
+    from jptextclf.exporters import exit_status, use_of
     from jptextclf.licensing.deciding import assess
     from jptextclf.subjects import read_case
 
@@ -66,7 +67,7 @@ def license_assess(
     chosen = use_of(use or subject.use, policy)
     assessment = assess(subject.components, chosen, output_license=output_license, policy=policy)
     print_json(assessment.to_json()) if as_json else _show(assessment, subject.name, ())
-    return assessment.verdict.exit_status
+    return exit_status(assessment)
 
 
 @license_group.command("report", cls=Command)
@@ -108,7 +109,10 @@ def license_inspect(*, path: Path, as_json: bool) -> None:
     from jptextclf.licensing.inspecting import inspect
 
     found = inspect(path)
-    print_json(found.to_json()) if as_json else _show_inspection(found)
+    if as_json:
+        print_json({**found.to_json(), "notice": text("license.notice")})
+    else:
+        _show_inspection(found)
 
 
 @license_group.command("list", cls=Command)
@@ -129,8 +133,11 @@ def license_list(*, as_json: bool) -> None:
              "network": one.network}
             for one in policy.uses.values()
         ]  # fmt: skip
-        print_json({"schema_version": 1, "licenses": licenses, "uses": uses})
+        print_json(
+            {"schema_version": 1, "notice": text("license.notice"), "licenses": licenses, "uses": uses}
+        )
         return
+    click.echo(text("license.notice") + "\n")
     click.echo(text("license_cli.uses"))
     for use in policy.uses.values():
         words = [name for name in ("commercial", "leaves", "network") if getattr(use, name)]
@@ -170,20 +177,31 @@ def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> Non
     unasked = dict.fromkeys(one.component for one in assessment.reasons if one.verdict == Verdict.OK)
     if unasked:
         reasons.append(f"[{Verdict.OK}] " + text("license_cli.nothing_asked", names=listing(unasked, 20)))
-    duties = [
-        f"[{text('license_cli.state_' + one.state.replace('-', '_'))}] {_duty(one)}"
-        for one in assessment.obligations
-    ]
-    signed = [
-        f"{one.kind} {one.id}: {one.component}, {one.subject} ({one.signed_by}, {one.date}–{one.expires})"
-        for one in assessment.decisions
-    ]
+    duties = [f"[{_state(one)}] {_duty(one)}" for one in assessment.obligations]
+    signed = [_signed(one) for one in assessment.decisions]
     _section("why", reasons)
     _section("duties", duties)
     _section("questions", [one.text for one in assessment.unsettled])
     _section("signed", signed)
     _section("remedies", [one.text for one in assessment.remedies])
     _section("problems", map(str, problems))
+
+
+def _state(one: Obligation) -> str:
+    """How far a duty is met, in the words of the report."""
+    if one.state == "met-by-file":
+        return text("license_report.met_by_file").rstrip(":")
+    keys = {"open": "open", "acknowledged": "acknowledged", "waived": "settled_by_waiver"}
+    return text(f"license_report.{keys[one.state]}", id=one.acknowledgement)
+
+
+def _signed(one: Decision) -> str:
+    """A signed entry, in the words of the report."""
+    covers = text("license_report.separator").join(filter(None, (one.component, one.subject)))
+    return text(
+        "license_report.signed_entry", kind=text(f"license_report_decision.{one.kind}"), covers=covers, id=one.id,
+        signed_by=one.signed_by, date=one.date, expires=one.expires,
+    )  # fmt: skip
 
 
 def _duty(one: Obligation) -> str:
@@ -201,20 +219,25 @@ def _section(name: str, lines: Iterable[str]) -> None:
 
 def _show_inspection(found: Inspection) -> None:
     rows: dict[str, Any] = {}
+    click.echo(text("license.notice"))
     if found.card is not None:
         card = found.card
-        click.echo(text("license_cli.declared", license=card.declared, status=card.metadata_status))
+        status = text(f"license_status.{card.metadata_status}")
+        click.echo(text("license_cli.declared", license=card.declared, status=status))
         if card.conflict_kind:
-            click.echo(text("license_cli.conflict", kind=card.conflict_kind))
-        rows["mentions"] = [
-            f"{one.license} ({one.about}, {one.line}): {one.statement}" for one in card.mentions
-        ]
-        rows["limits"] = [
-            f"{one.kind} ({one.about}, {one.line}): {one.statement}" for one in card.restrictions
-        ]
+            kind = text(f"license_conflict.{card.conflict_kind}")
+            click.echo(text("license_cli.conflict", kind=kind))
+        rows["mentions"] = [_statement(one.license, one) for one in card.mentions]
+        rows["limits"] = [_statement(text(f"license_limit.{one.kind}"), one) for one in card.restrictions]
     rows["files"] = [f"{name}: {one.license} ({one.score:.3f})" for name, one in found.files.items()]
     for name, lines in rows.items():
         _section(name, lines)
+
+
+def _statement(what: str, one: Mention | Restriction) -> str:
+    """Words of the text, with what they are about and where they stand."""
+    about = text(f"license_about.{one.about}")
+    return text("license_cli.statement", what=what, about=about, line=one.line, words=one.statement)
 
 
 COMMAND = license_group

@@ -43,6 +43,7 @@ def push(
     )  # fmt: skip
     for note in done.export.notes:
         say(note)
+    say(text("license.notice"))
     if as_json:
         print_json(done.to_json())
         return
