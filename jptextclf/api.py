@@ -24,7 +24,7 @@ from jptextclf.data.writers import open_writer
 from jptextclf.errors import DataError
 from jptextclf.evaluation import Evaluation, known_references, score
 from jptextclf.experiment import Prepared, Preview, prepare, preview, run
-from jptextclf.exporters import Export, Push, announce, check_subject
+from jptextclf.exporters import Checked, Export, Push, announce, check_subject
 from jptextclf.exporters import export as export_directory
 from jptextclf.exporters import push as push_directory
 from jptextclf.licensing.components import NOASSERTION
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from jptextclf.data.rows import Row
     from jptextclf.exporters.judging import Policy
     from jptextclf.labels import LabelSchema
-    from jptextclf.licensing import Assessment, Component
+    from jptextclf.licensing import Component
     from jptextclf.onnx_model import OnnxPrecision
 
 Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
@@ -94,7 +94,7 @@ class Run:
         """:func:`evaluate` of this run."""
         return evaluate(self, data, **options)
 
-    def license_check(self, use: str | None = None, **options: Any) -> Assessment:
+    def license_check(self, use: str | None = None, **options: Any) -> Checked:
         """:func:`license_check` of this run, as it lies on the disk."""
         return license_check(self.path, use, **options)
 
@@ -289,8 +289,10 @@ def license_check(
     output_license: str | None = None,
     policy: Policy | None = None,
     progress: Progress | None = None,
-) -> Assessment:
+) -> Checked:
     """The verdict of the written policy for a use of a run, an export, a model or a case.
+
+    Of an export it also says which duties its files do not meet: ``.problems``.
 
     :param subject: directory, model name, card name, hub id, or JSON file of a case
     :param use: one of the closed list; None: the default of the policy, else the one of the case or the export
@@ -299,8 +301,10 @@ def license_check(
     :raises ConfigError: nothing has this name, or use, licence or policy cannot be used
     :raises SetupError: a run was damaged or changed, or a model is not at hand
     """
-    judged, _ = check_subject(subject, use, output_license=output_license, policy=policy, progress=progress)
-    return judged.assessment
+    judged, problems = check_subject(
+        subject, use, output_license=output_license, policy=policy, progress=progress
+    )
+    return Checked.of(judged.assessment, problems)
 
 
 def license_report(
@@ -319,9 +323,9 @@ def license_report(
     :param language: ``ja`` or ``en``; None: the language of now
     :raises ConfigError, SetupError: as :func:`license_check`; also for an unknown format (``JPT-U001``)
     """
-    assessment = license_check(subject, use, output_license=output_license, policy=policy, progress=progress)
-    about = find_subject(subject, progress=progress).report()
-    return render(assessment, about, format=format, language=language or language_of_now())
+    found = find_subject(subject, progress=progress)
+    judged, _ = check_subject(found, use, output_license=output_license, policy=policy)
+    return render(judged.assessment, found.report(), format=format, language=language or language_of_now())
 
 
 def export(

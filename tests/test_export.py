@@ -750,6 +750,10 @@ def test_the_checker_finds_every_duty_that_is_not_met(exported, what):
     assert check(exported) == []
     DAMAGE[what](exported)
     assert check(exported)
+    seal(exported, json.loads((exported / "jptextclf.json").read_text(encoding="utf-8")))
+    checked = license_check(exported)
+    assert checked.problems == tuple(check(exported, checked))
+    assert (checked.exit_status, len(checked.to_json()["problems"])) == (5, len(checked.problems))
 
 
 def test_the_checker_wants_every_component_named_and_every_change_stated(made_of, tmp_path):

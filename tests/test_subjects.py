@@ -9,7 +9,7 @@ import pytest
 from conftest import make_tiny_encoder
 from fakehub import FakeHub
 
-from jptextclf import license_check
+from jptextclf import license_check, license_report
 from jptextclf.encoders import import_model, resolve_encoder
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.licensing.beside import read_beside
@@ -62,6 +62,18 @@ def test_an_imported_model_is_found_by_name(encoder):
     import_model(encoder, name="imported-for-subjects")
     subject = find_subject("imported-for-subjects")
     assert base_of(subject)["license"] == "Apache-2.0"
+
+
+def test_a_report_finds_its_subject_once(encoder, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        "jptextclf.api.find_subject", lambda *one, **_: found.append(one) or find_subject(*one)
+    )
+    monkeypatch.setattr(
+        "jptextclf.exporters.checker.find_subject", lambda *_, **__: pytest.fail("looked twice")
+    )
+    assert "Apache-2.0" in license_report(encoder, "internal-commercial")
+    assert len(found) == 1
 
 
 def test_a_card_is_judged_without_its_files_and_without_a_network(monkeypatch):

@@ -7,13 +7,13 @@ It reads what was written, not what was meant, and changes nothing. What is aske
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from jptextclf import messages
 from jptextclf.exporters.documents import Documents
 from jptextclf.exporters.duties import unmet
-from jptextclf.exporters.judging import judge, use_of
+from jptextclf.exporters.judging import exit_status, judge, use_of
 from jptextclf.exporters.layout import (
     ASSESSMENT,
     CARD,
@@ -26,18 +26,18 @@ from jptextclf.exporters.layout import (
     SPDX,
 )
 from jptextclf.exporters.texts import inside_ids
+from jptextclf.licensing.assessment import Assessment
 from jptextclf.licensing.file_names import is_notice_file
 from jptextclf.licensing.license_words import decode
 from jptextclf.licensing.rules import use_named
-from jptextclf.subjects import find_subject
+from jptextclf.subjects import Subject, find_subject
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from jptextclf.exporters.judging import Judged, Policy
-    from jptextclf.licensing.assessment import Assessment
     from jptextclf.progress import Progress
 
 _FILES = (CARD, LICENSE, NOTICE, ASSESSMENT, COMPONENTS, MANIFEST, SPDX, CYCLONEDX, *REPORTS.values())
@@ -84,8 +84,30 @@ def check(directory: Path, assessment: Assessment | None = None) -> list[Problem
     return list(dict.fromkeys(problems))
 
 
+@dataclass(frozen=True)
+class Checked(Assessment):
+    """A verdict, with what an export's files lack of what it asks for."""
+
+    problems: tuple[Problem, ...] = ()
+    """Duties that the files do not meet; empty for what is no export."""
+
+    @property
+    def exit_status(self) -> int:
+        """Of a command that shows it: 0 nothing stands against the use, 5 or 6."""
+        return exit_status(self, len(self.problems))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "problems": [one.to_json() for one in self.problems]}
+
+    @classmethod
+    def of(cls, assessment: Assessment, problems: Iterable[Problem]) -> Checked:
+        """An assessment with problems beside it."""
+        known = {one.name: getattr(assessment, one.name) for one in fields(assessment)}
+        return cls(**known, problems=tuple(problems))
+
+
 def check_subject(
-    reference: str | os.PathLike[str],
+    subject: Subject | str | os.PathLike[str],
     use: str | None,
     *,
     output_license: str | None = None,
@@ -94,10 +116,11 @@ def check_subject(
 ) -> tuple[Judged, list[Problem]]:
     """The verdict for a run, an export, a model or a case; of an export also whether its files meet the duties.
 
+    :param subject: what was found already, or its path or name
     :param use: None: the default of the policy, else the one of the case or the export
     :raises ConfigError, SetupError: as :func:`jptextclf.subjects.find_subject`
     """
-    found = find_subject(reference, progress=progress)
+    found = subject if isinstance(subject, Subject) else find_subject(subject, progress=progress)
     made = found.bundle.record.get("export") if found.bundle is not None else None
     chosen = use_of(use or (None if policy is not None else found.use), policy)
     # An export has its licence already; another one would be another export.
