@@ -362,7 +362,9 @@ def test_a_loss_is_said_in_words(language):
               "shapes": ((1, 2),), "max_difference": 0.5, "n_texts": 200}  # fmt: skip
     little, much = (OnnxReport(**fields, n_changed=changed) for changed in (2, 3))
     assert little.loss == ""
-    assert len(little.lines()) == 2
+    assert len(little.lines()) == 3
+    assert "int8" in little.lines()[-1]
+    assert len(OnnxReport(**{**fields, "precision": "float32"}, n_changed=0).lines()) == 2
     assert "98.5%" in much.loss
     assert much.lines()[-1] == much.loss
     assert OnnxReport(**{**fields, "n_texts": 0}, n_changed=0).agreement == 1.0

@@ -92,7 +92,8 @@ class OnnxReport:
             "onnx.compared", n_shapes=len(self.shapes), difference=f"{self.max_difference:.1e}", n=self.n_texts,
             agreement=f"{self.agreement:.1%}",
         )  # fmt: skip
-        return (written, compared, self.loss) if self.loss else (written, compared)
+        batches = text("onnx.int8_batches") if self.precision == "int8" else ""
+        return tuple(line for line in (written, compared, batches, self.loss) if line)
 
     def to_json(self) -> dict[str, Any]:
         return {"schema_version": 1, **asdict(self), "agreement": round(self.agreement, 6)}
