@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -172,22 +173,23 @@ def test_plain_transformers_gives_the_logits_of_the_run(made_of, tmp_path):
     program = """
 import json, sys, torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
-tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
-network = AutoModelForSequenceClassification.from_pretrained(sys.argv[1]).eval()
-inputs = tokenizer(json.loads(sys.argv[2]), padding=True, return_tensors="pt")
-with torch.inference_mode():
-    print(json.dumps(network(**inputs).logits.tolist()))
+
+def logits(path):
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    network = AutoModelForSequenceClassification.from_pretrained(path).eval()
+    inputs = tokenizer(json.loads(sys.argv[1]), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        return network(**inputs).logits.tolist()
+
+print(json.dumps([logits(path) for path in sys.argv[2:]]))
 """
-    logits = [
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", program, str(path), json.dumps(TEXTS)],
-                capture_output=True, text=True, check=True, timeout=120,
-            ).stdout.strip().split("\n")[-1]
-        )
-        for path in (run, done.path)
-    ]  # fmt: skip
-    assert np.array_equal(np.array(logits[0]), np.array(logits[1]))
+    shown = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, json.dumps(TEXTS), str(run), str(done.path)],
+        capture_output=True, text=True, check=True, timeout=120,
+    ).stdout  # fmt: skip
+    of_run, of_export = json.loads(shown.strip().split("\n")[-1])
+    assert len(of_run) == len(TEXTS)
+    assert np.array_equal(np.array(of_run), np.array(of_export))
 
 
 def test_an_export_is_read_like_a_run(made_of, tmp_path):
@@ -540,9 +542,20 @@ def test_a_run_without_a_seal_is_predicted_with_but_not_exported(made_of, tmp_pa
 # ---- no way around it
 
 
-def calls_of(path):
-    tree_of = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree_of):
+@cache
+def parsed():
+    """Every module of the package: its path -> its tree."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+
+
+@cache
+def names_used():
+    """Every module of the package, relative to it -> the names that it uses or imports."""
+    return {path.relative_to(PACKAGE).as_posix(): set(names_in(tree)) for path, tree in parsed().items()}
+
+
+def names_in(tree):
+    for node in ast.walk(tree):
         if isinstance(node, (ast.Name, ast.Attribute)):
             yield node.id if isinstance(node, ast.Name) else node.attr
         elif isinstance(node, ast.alias):
@@ -568,9 +581,7 @@ PRIVATE = {
 @pytest.mark.parametrize("name", PRIVATE)
 def test_only_the_gate_writes_exports(name):
     allowed = PRIVATE[name]
-    users = {
-        path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if name in set(calls_of(path))
-    }
+    users = {module for module, names in names_used().items() if name in names}
     if allowed is None:
         assert all(user.startswith("exporters/") for user in users)
     else:
@@ -580,8 +591,8 @@ def test_only_the_gate_writes_exports(name):
 def test_cleared_is_built_in_one_place():
     built = [
         (path.name, node.lineno)
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in parsed().items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Cleared"
     ]
