@@ -287,6 +287,25 @@ def test_a_classifier_travels_to_another_process(exported):
 
 
 @needs_onnx
+@pytest.mark.parametrize(
+    ("flags", "precise"),
+    [("avx2 avx512f", "1"), ("avx2 avx512_vnni", "0"), ("avx2 avx_vnni", "0"), (None, "1")],
+)
+def test_sums_are_never_clipped(exported, tmp_path, monkeypatch, flags, precise):
+    """With exact products where the CPU is not known to add in 32 bits; both give the same logits elsewhere."""
+    information = tmp_path / "cpuinfo"
+    if flags is not None:
+        information.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n", encoding="utf-8")
+    ids, splits = torch.arange(5, 12), torch.tensor([0, 3, 7])
+    expected = load_onnx_classifier(exported[0], precision="float32")(ids, splits)
+    monkeypatch.setattr("jptextclf.onnx_model._CPU_INFO", information)
+    found = load_onnx_classifier(exported[0], precision="int8")
+    options = found.network._session.get_session_options()
+    assert options.get_session_config_entry("session.x64quantprecision") == precise
+    torch.testing.assert_close(found(ids, splits), expected, atol=0.05, rtol=0)
+
+
+@needs_onnx
 def test_what_cannot_be_read_is_said(export_copy):
     def code_of(error, **options):
         with pytest.raises(error) as caught:
