@@ -105,9 +105,9 @@ class Bundle:
     """What the adapter is opened with: dictionary, lower-casing and the like."""
     components: tuple[Component, ...]
     record: dict[str, Any]
+    """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
     upstream: Mapping[str, bytes] = field(default_factory=dict)
     """Licence, notice and card that came with the encoder: file name -> its bytes."""
-    """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
     precision: OnnxPrecision | None = None
     """Which graph of an ONNX export is computed; None: float32."""
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jptextclf.progress import Progress
 
 Kind = Literal["run", "export", "model", "case"]
+_PRIVATE = {"own", "customer"}
 _WEIGHTS = (".safetensors", ".onnx", ".onnx.data")
 """Endings of the files that hold weights."""
 _LARGEST_CASE = 16 << 20
@@ -129,12 +130,15 @@ def _architecture(directory: Path) -> str:
 def _changes(bundle: Bundle, name: str, files: Collection[str]) -> tuple[str, ...]:
     """The statement of changes in both languages: from which encoder and data, and in which files."""
     base = next(one.name for one in bundle.components if one.role == "base_model")
-    data = [one.name for one in bundle.components if one.role == "training_data"]
+    data = [one for one in bundle.components if one.role == "training_data"]
+    public = [one.name for one in data if one.origin not in _PRIVATE]
     changed = [one for one in sorted(files) if one == "config.json" or one.endswith(_WEIGHTS)]
     rewritten = [one for one in sorted(files) if one not in {*changed, "requirements.txt"}]
     return tuple(
         messages.text_in(
-            language, "export.changes", base=base, name=name, data=_listed(language, data),
+            language, "export.changes", base=base, name=name,
+            # What the company or a customer calls its data is nobody else's business.
+            data=_listed(language, public) or messages.text_in(language, "export.own_data"),
             changed=_listed(language, changed), rewritten=_listed(language, rewritten),
         ).strip()
         for language in ("en", "ja")

@@ -132,7 +132,8 @@ def test_an_export_holds_everything_and_no_more(made_of, tmp_path):
     assert "standin/encoder" in notice
     assert notice.count(heading_of_changes()) == 1
     assert notice.count("standin/encoder: a classification head was added") == 1
-    assert notice.count("分類用の層を追加し") == 1
+    assert notice.count("学習データ（非公開のデータ）を用いた") == 1
+    assert OWN.name not in notice
     assert "unmodified" not in notice
     assert "config.json, model.safetensors" in notice
     assert check(done.path) == []
