@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jptextclf.exporters import Problem
     from jptextclf.licensing import Assessment
-    from jptextclf.licensing.assessment import Decision, Obligation
+    from jptextclf.licensing.assessment import Decision, Obligation, Reason
     from jptextclf.licensing.inspecting import Inspection
     from jptextclf.licensing.reading.mentions import Mention
     from jptextclf.licensing.reading.restrictions import Restriction
@@ -141,7 +141,7 @@ def license_list(*, as_json: bool) -> None:
     click.echo(text("license_cli.uses"))
     for use in policy.uses.values():
         words = [name for name in ("commercial", "leaves", "network") if getattr(use, name)]
-        click.echo(f"  {use.id}: {_words(words)}")
+        click.echo(f"  {use.id}: {text(f'license_report_use.{use.id}')} ({_words(words)})")
     click.echo("\n" + text("license_cli.licenses"))
     for one in policy.licenses.values():
         click.echo(f"  {one.id}: {_words(one.asks)}")
@@ -149,10 +149,10 @@ def license_list(*, as_json: bool) -> None:
 
 @license_group.command("policy", cls=Command)
 def license_policy() -> None:
-    from importlib import resources
+    from jptextclf.licensing.company import example_policy
+    from jptextclf.messages import language
 
-    example = resources.files("jptextclf.licensing.rules") / "company-policy.example.toml"
-    click.echo(example.read_text(encoding="utf-8"), nl=False)
+    click.echo(example_policy(language()), nl=False)
 
 
 def _words(words: Sequence[str]) -> str:
@@ -166,13 +166,14 @@ def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> Non
     """Verdict on top, then reasons, duties, open questions, signed entries and what would help."""
     from jptextclf.exporters.judging import reason_line
     from jptextclf.licensing import Verdict
+    from jptextclf.licensing.company import waiver_forms
 
     click.echo(text("license_cli.verdict", name=name, use=assessment.use, verdict=assessment.verdict))
     if assessment.output_license:
         click.echo(text("license_cli.output_license", license=assessment.output_license))
     click.echo(text("license.notice"))
     reasons = [
-        f"[{one.verdict}] {reason_line(one)}" for one in assessment.reasons if one.verdict > Verdict.OK
+        f"[{_standing(one)}] {reason_line(one)}" for one in assessment.reasons if one.verdict > Verdict.OK
     ]
     unasked = dict.fromkeys(one.component for one in assessment.reasons if one.verdict == Verdict.OK)
     if unasked:
@@ -185,6 +186,15 @@ def _show(assessment: Assessment, name: str, problems: Iterable[Problem]) -> Non
     _section("signed", signed)
     _section("remedies", [one.text for one in assessment.remedies])
     _section("problems", map(str, problems))
+    if form := waiver_forms(assessment):
+        click.echo("\n" + text("license_cli.section_form") + "\n")
+        click.echo(form)
+
+
+def _standing(one: Reason) -> str:
+    """The verdict of a reason, with the waiver that settles it."""
+    waiver = text("license_report.waived_by", id=one.waiver) if one.waiver else ""
+    return f"{one.verdict}; {waiver}" if waiver else str(one.verdict)
 
 
 def _state(one: Obligation) -> str:
