@@ -206,6 +206,7 @@ def test_every_row_of_the_policy_is_reached():
 
 # ---- laws ------------------------------------------------------------------------------------------------------
 
+# The same cases on every run, so that a run of the tests says the same twice; raise max_examples to search further.
 # Shrinking a case of many optional keys takes minutes and says little more.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 LICENSES = st.sampled_from([
@@ -249,7 +250,7 @@ CASES = st.lists(COMPONENT, min_size=1, max_size=4)
 OUTPUTS = st.sampled_from([None, "Apache-2.0", "CC-BY-SA-4.0", "GPL-3.0-only", "LicenseRef-Proprietary"])
 
 
-@settings(max_examples=200, deadline=None, phases=PHASES)
+@settings(max_examples=200, deadline=None, phases=PHASES, derandomize=True)
 @given(CASES, COMPONENT, st.sampled_from(USES), OUTPUTS)
 def test_adding_a_component_never_loosens(components, added, use, output):
     before = assess(components, use, output_license=output, with_remedies=False).verdict
@@ -257,7 +258,7 @@ def test_adding_a_component_never_loosens(components, added, use, output):
     assert after >= before
 
 
-@settings(max_examples=200, deadline=None, phases=PHASES)
+@settings(max_examples=60, deadline=None, phases=PHASES, derandomize=True)
 @given(CASES, st.sampled_from(USES), OUTPUTS)
 def test_the_order_of_components_does_not_count_and_the_same_case_gives_the_same_bytes(
     components, use, output
@@ -272,7 +273,7 @@ def test_the_order_of_components_does_not_count_and_the_same_case_gives_the_same
     }
 
 
-@settings(max_examples=200, deadline=None, phases=PHASES)
+@settings(max_examples=200, deadline=None, phases=PHASES, derandomize=True)
 @given(COMPONENT, st.sampled_from(COMMERCIAL), OUTPUTS)
 def test_unknown_is_never_ok_for_a_commercial_use(component, use, output):
     unknown = {key: value for key, value in component.items() if key != "body_license"}
@@ -285,7 +286,7 @@ def test_unknown_is_never_ok_for_a_commercial_use(component, use, output):
             assert verdict >= Verdict.NEEDS_REVIEW or component.get("origin") == "customer"
 
 
-@settings(max_examples=200, deadline=None, phases=PHASES)
+@settings(max_examples=200, deadline=None, phases=PHASES, derandomize=True)
 @given(COMPONENT, st.sampled_from(USES), OUTPUTS, LICENSES, LICENSES)
 def test_every_reading_of_a_conflict_is_judged(component, use, output, declared, stated):
     unknown = {"NOASSERTION", "other", "gpl", "x" * 50}
@@ -308,7 +309,7 @@ def test_every_reading_of_a_conflict_is_judged(component, use, output, declared,
     assert rules_of(both) & {"conflict-inside", "conflict-leaves", "conflict-both-met"}
 
 
-@settings(max_examples=150, deadline=None, phases=PHASES)
+@settings(max_examples=150, deadline=None, phases=PHASES, derandomize=True)
 @given(CASES, st.sampled_from(USES), OUTPUTS)
 def test_what_is_stricter_in_the_use_is_not_looser_in_the_verdict(components, use, output):
     inside = assess(components, "internal-commercial", output_license=output, with_remedies=False).verdict
@@ -320,7 +321,7 @@ def test_what_is_stricter_in_the_use_is_not_looser_in_the_verdict(components, us
     assert assess(components, use, output_license=output).to_json()["verdict"] in {v.value for v in Verdict}
 
 
-@settings(max_examples=150, deadline=None, phases=PHASES)
+@settings(max_examples=150, deadline=None, phases=PHASES, derandomize=True)
 @given(CASES, st.sampled_from(USES), OUTPUTS)
 def test_remedies_improve_the_verdict_as_they_say(components, use, output):
     found = assess(components, use, output_license=output)
@@ -676,7 +677,7 @@ def test_a_company_names_the_branch_of_a_choice(tmp_path):
     assert assess(case, "publish-on-hub", output_license="MIT", policy=policy).verdict == "blocked"
 
 
-@settings(max_examples=100, deadline=None, phases=PHASES)
+@settings(max_examples=100, deadline=None, phases=PHASES, derandomize=True)
 @given(CASES, st.sampled_from(USES), st.sampled_from(["Apache-2.0", "MIT", "CC-BY-SA-4.0"]), st.booleans())
 def test_lists_of_a_company_never_loosen(components, use, license_id, is_allow):
     from jptextclf.licensing.company import CompanyPolicy

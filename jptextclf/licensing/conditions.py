@@ -259,7 +259,8 @@ def _has_personal_information(part: Part) -> bool:
 
 def _is_mirror(part: Part) -> bool:
     if part.upstream_license:
-        return to_spdx(part.upstream_license) != part.declared
+        readings = {part.declared, *([to_spdx(part.body_license)] if part.body_license else [])}
+        return readings != {to_spdx(part.upstream_license)}
     return bool(part.upstream_name) and part.role in {"training_data", "evaluation_data"}
 
 
