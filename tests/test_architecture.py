@@ -13,7 +13,7 @@ PACKAGE = Path(jptextclf.__file__).parent
 # A module may import from its own package and from rows with a smaller number.
 ROWS = {
     "messages": 0.0, "errors": 0.1,
-    "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "atomic": 1.0, "store": 1.1,
+    "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "strict_json": 1.0, "atomic": 1.0, "store": 1.1,
     "download": 1.2, "hub": 1.2,
     "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,
     "builtin": 2.3, "encoders": 2.4,

@@ -569,7 +569,6 @@ PRIVATE = {
     "write_huggingface": {"exporters/huggingface.py", "exporters/gate.py"},
     "write_onnx_directory": {"exporters/onnx_directory.py", "exporters/gate.py"},
     "write_graphs": {"exporters/onnx.py", "exporters/onnx_directory.py"},
-    "write_onnx": {"exporters/onnx.py"},
     "license_of_export": {"exporters/notice.py", "exporters/gate.py"},
     "notice_of_export": {"exporters/notice.py", "exporters/gate.py"},
     "create_commit": {"exporters/hub.py"},

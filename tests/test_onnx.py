@@ -17,7 +17,7 @@ from jptextclf.adapters import open_adapter
 from jptextclf.encoders import resolve_encoder
 from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.exporters import onnx as exporter
-from jptextclf.exporters.onnx import OnnxReport, write_graphs, write_onnx
+from jptextclf.exporters.onnx import OnnxReport, write_graphs
 from jptextclf.exporters.onnx_int8 import KEPT, quantise_products
 from jptextclf.labels import LabelSchema
 from jptextclf.model import build_classifier, compute_logits
@@ -27,6 +27,12 @@ from jptextclf.prediction import Predictor
 COLUMNS = ("id", "label", "text", "votes", "split")
 TEXTS = ["", "朝食", "部屋が清潔で快適でした。", "😀" * 200, "[SEP] <s>", "駅から近くて便利だった。" * 9]
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def write_onnx(classifier, adapter, directory, *, precision="float32", **options):
+    """One graph, and what is said of it."""
+    (report,) = write_graphs(classifier, adapter, directory, precisions=(precision,), **options)
+    return report
 
 
 def _missing():

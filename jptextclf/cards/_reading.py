@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from jptextclf import messages
 from jptextclf.errors import ConfigError
-from jptextclf.licensing.components import NOASSERTION, Evidence, spdx_expression
+from jptextclf.licensing.components import NOASSERTION, Evidence, join_and, spdx_expression
 
 Part = Literal["weights", "code", "vocabulary", "dictionary"]
 
@@ -49,11 +49,7 @@ def joined_license(statements: Iterable[LicenseStatement]) -> str:
     """The licences of several statements, all of them named: ``MIT`` and ``BSD-3-Clause OR GPL-2.0-only`` ->
     ``MIT AND (BSD-3-Clause OR GPL-2.0-only)``. Nothing stated: ``NOASSERTION``.
     """
-    ids = list(dict.fromkeys(one.id for one in statements))
-    if len(ids) > 1:
-        # AND binds tighter than OR.
-        ids = [f"({one})" if re.search(r"\bOR\b", one, re.IGNORECASE) else one for one in ids]
-    return " AND ".join(ids) or NOASSERTION
+    return join_and(spdx_expression(one.id) for one in statements) or NOASSERTION
 
 
 def declared_and_body(statements: Iterable[LicenseStatement]) -> tuple[str, str | None]:

@@ -5,14 +5,14 @@ It does not know which columns matter. Lines are read in constant memory; a list
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from jptextclf.data.rows import Row, Source, cell_of
 from jptextclf.errors import DataError
 from jptextclf.messages import text
+from jptextclf.strict_json import DECODER
 
 if TYPE_CHECKING:
     from jptextclf.data.encoding import FileEncoding
@@ -43,7 +43,7 @@ def open_json(path: Path, encoding: FileEncoding) -> Source:
         file.seek(0)
         content = file.read()
     try:
-        items = _DECODER.decode(content)
+        items = DECODER.decode(content)
     except (ValueError, RecursionError) as error:
         raise _broken(path, getattr(error, "lineno", 1), str(error)) from error
     for number, item in enumerate(items, start=1):
@@ -80,7 +80,7 @@ def _objects(path: Path, encoding: FileEncoding, source: Source) -> Iterator[tup
                 source.blank_lines += 1
                 continue
             try:
-                item = _DECODER.decode(line)
+                item = DECODER.decode(line)
             except (ValueError, RecursionError) as error:
                 raise _broken(path, number, str(error)) from error
             if not isinstance(item, dict):
@@ -106,19 +106,3 @@ def _rows(source: Source, objects: _NumberedObjects) -> Iterator[Row]:
     for number, (line, item) in enumerate(objects, start=1):
         values = tuple(item.get(name) for name in source.columns)
         yield Row(number, line, tuple(cell_of(value) for value in values), values)
-
-
-def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    item = dict(pairs)
-    if len(item) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(text("data.key_twice", key=next(key for key in keys if keys.count(key) > 1)))
-    return item
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(text("data.no_constant", constant=constant))
-
-
-# JSON has no NaN, and a key that is there twice would lose a value.
-_DECODER = json.JSONDecoder(object_pairs_hook=_distinct_keys, parse_constant=_refuse)

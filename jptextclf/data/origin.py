@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jptextclf.errors import ConfigError
-from jptextclf.licensing.components import NOASSERTION, Component, Evidence, spdx_expression
+from jptextclf.licensing.components import NOASSERTION, OWN, Component, Evidence, spdx_expression
 from jptextclf.messages import did_you_mean, listing, text
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 Origin = Literal["own", "customer", "public", "unknown"]
 PersonalInformation = Literal["none-confirmed", "contains", "unknown"]
-
-OWN = "LicenseRef-Own"
-"""The licence of data that are the user's own, where none is named."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class DataOrigin:
     def complete(self, component: Component) -> Component:
         """A component that is known from elsewhere (a corpus card, a hub) with what only the user can say.
 
-        Data that are declared as the user's own, without a licence, get :data:`OWN`. A note is added to the one
+        Data that are declared as the user's own, without a licence, get :data:`jptextclf.licensing.components.OWN`. A note is added to the one
         that is there; a name is only taken where there is none.
 
         :raises ConfigError: the declaration contradicts what is known (``JPT-U040``)

@@ -99,24 +99,6 @@ class OnnxReport:
         return {"schema_version": 1, **asdict(self), "agreement": round(self.agreement, 6)}
 
 
-def write_onnx(
-    classifier: Classifier,
-    adapter: TokenizerAdapter,
-    directory: Path,
-    *,
-    precision: OnnxPrecision = "float32",
-    max_length: int,
-    sample_texts: Sequence[str] | None = None,
-    thresholds: Sequence[float] | None = None,
-) -> OnnxReport:
-    """:func:`write_graphs` for one precision."""
-    (report,) = write_graphs(
-        classifier, adapter, directory, precisions=(precision,), max_length=max_length, sample_texts=sample_texts,
-        thresholds=thresholds,
-    )  # fmt: skip
-    return report
-
-
 def write_graphs(
     classifier: Classifier,
     adapter: TokenizerAdapter,

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jptextclf.data.origin import OWN
 from jptextclf.errors import ConfigError, LicenseError
-from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.components import NOASSERTION, OWN
 from jptextclf.licensing.file_names import is_license_file
 from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.license_files import identify

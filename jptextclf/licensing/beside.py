@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.licensing.components import NOASSERTION, Evidence
+from jptextclf.licensing.components import NOASSERTION, Evidence, join_and
 from jptextclf.licensing.declared import read_declared
 from jptextclf.licensing.file_names import is_license_file
 from jptextclf.licensing.license_files import LicenseFile, identify
@@ -126,7 +126,7 @@ def read_beside(directory: Path, *, revision: str = "", url: str = "", is_data: 
     return Stated(
         license=card.licenses or card.declared,
         metadata=card.metadata,
-        body_license=_joined(others) or None,
+        body_license=join_and(others) or None,
         conflict=contradicts if is_compared or card.conflict else None,
         prose=_prose([*limits, *(limit for one in files for limit in one.limits)]),
         extra_terms="; ".join(one.unread for one in files if one.unread),
@@ -247,10 +247,6 @@ def _others(card: CardReading, files: Iterable[LicenseFile]) -> list[str]:
     others = [one for one in stated if one != card.declared]
     others += [one.license for one in files if not is_within(one.license, card.declared)]
     return [one for one in dict.fromkeys(others) if one != NOASSERTION]
-
-
-def _joined(licenses: list[str]) -> str:
-    return " AND ".join(f"({one})" if " OR " in one else one for one in licenses)
 
 
 def _bytes(path: Path) -> bytes:

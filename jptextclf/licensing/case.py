@@ -6,7 +6,6 @@ over would loosen the verdict.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -17,6 +16,7 @@ from jptextclf.licensing.components import NOASSERTION, Component, Relation
 from jptextclf.licensing.expressions import Node, parse
 from jptextclf.licensing.identifiers import is_list, to_spdx, to_spdx_id
 from jptextclf.messages import did_you_mean, text
+from jptextclf.strict_json import DECODER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +160,7 @@ def read_case_file(path: Path | str, content: str) -> tuple[list[Any], str | Non
     :raises ConfigError: it is no such file (``JPT-U112``)
     """
     try:
-        data = json.loads(content, object_pairs_hook=_without_repeats, parse_constant=_no_number)
+        data = DECODER.decode(content)
     except (ValueError, RecursionError) as error:
         raise ConfigError("U112", path=path, problem=str(error) or type(error).__name__) from error
     if isinstance(data, list):
@@ -180,22 +180,6 @@ def _readable(said: str) -> list[Node]:
         return [parse(known)]
     ids = [found for word in _ID.findall(said[:_LONGEST_TEXT]) if (found := to_spdx_id(word))]
     return [*(parse(one) for one in ids if one != NOASSERTION), parse(NOASSERTION)]
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are all different; the last of two would win silently.
-
-    :raises ValueError: a key stands twice
-    """
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(text("license.used_twice", found=next(one for one in keys if keys.count(one) > 1)))
-    return found
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(text("license.no_number", found=name))
 
 
 def _problems(record: object) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jptextclf.errors import ConfigError
 from jptextclf.licensing.assessment import Decision, Verdict
-from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.components import NOASSERTION, join_and
 from jptextclf.licensing.identifiers import same_license, to_spdx
 from jptextclf.licensing.rules import written_policy
 from jptextclf.messages import did_you_mean, text
@@ -186,8 +186,12 @@ class CompanyPolicy:
                 }
                 # What is missing is filled in; what is declared beside it stays.
                 known = [leaf for leaf in part.tree.leaves() if leaf != NOASSERTION]
-                license_id = " AND ".join([*known, f"({one.license})" if known else one.license])
-                part = replace(part, license=license_id, metadata="", evidence=(*part.evidence, shown))
+                part = replace(
+                    part,
+                    license=join_and([*known, one.license]),
+                    metadata="",
+                    evidence=(*part.evidence, shown),
+                )
         for one in self._entries("permission"):
             if one.covers(part.name, part.pinned, use, today):
                 decisions.append(one.decision())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jptextclf.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from license_expression import Licensing
 
@@ -33,6 +33,17 @@ Relation = Literal[
 
 NOASSERTION = "NOASSERTION"
 """SPDX's word for "nobody has said"; never an empty string."""
+OWN = "LicenseRef-Own"
+"""The licence of what is one's own, where none is named."""
+
+
+def join_and(licenses: Iterable[str]) -> str:
+    """Licences that hold together, each named once: ``MIT``, ``A OR B`` -> ``MIT AND (A OR B)``; empty for none.
+
+    AND binds tighter than OR, so that an OR beside others is put into brackets.
+    """
+    each = list(dict.fromkeys(licenses))
+    return each[0] if len(each) == 1 else " AND ".join(f"({one})" if " OR " in one else one for one in each)
 
 
 def spdx_expression(expression: str) -> str:
@@ -140,10 +151,7 @@ class Component:
     @property
     def expression(self) -> str:
         """What is declared as one expression; a list is read as AND, its stricter reading."""
-        each = (self.license,) if isinstance(self.license, str) else self.license
-        return (
-            each[0] if len(each) == 1 else " AND ".join(f"({one})" if " OR " in one else one for one in each)
-        )
+        return join_and((self.license,) if isinstance(self.license, str) else self.license)
 
     def to_json(self) -> dict[str, Any]:
         """Every field that says something, in the order of the class."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.components import NOASSERTION, OWN
 from jptextclf.licensing.expressions import parse
 from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.reading import find_restrictions
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from jptextclf.licensing.case import Part
     from jptextclf.licensing.rules import Use
 
-OWN = "LicenseRef-Own"
 _PATHS = {
     "base_model": "weights", "adapter": "weights", "teacher": "weights",
     "training_data": "data", "evaluation_data": "evaluation",

@@ -15,7 +15,7 @@ from jptextclf.errors import ConfigError
 from jptextclf.licensing.assessment import Assessment, Decision, Obligation, Question, Reason, Verdict
 from jptextclf.licensing.case import Part, read_case
 from jptextclf.licensing.company import CompanyPolicy, load_policy
-from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.components import NOASSERTION, join_and
 from jptextclf.licensing.conditions import (
     Output,
     facts_of,
@@ -160,7 +160,7 @@ def _case_of(
     forms = [part.form for part in outputs if part.form]
     return _Case(
         use=use_named(use),
-        output=Output(" AND ".join(dict.fromkeys(f"({one})" if " OR " in one else one for one in stated))),
+        output=Output(join_and(stated)),
         linear_head=all(is_head_alone(one) for one in forms),
         purpose_declared=any(part.role == "declared_use" and part.purpose for part in parts),
         company=company,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jptextclf.errors import ConfigError
-from jptextclf.licensing.components import NOASSERTION, spdx_expression
+from jptextclf.licensing.components import NOASSERTION, join_and, spdx_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,10 +101,7 @@ def _bare(text: str) -> str:
 
 
 def _joined(values: list[object]) -> str:
-    ids = _each(values)
-    if not ids:
-        return NOASSERTION
-    return ids[0] if len(ids) == 1 else " AND ".join(f"({one})" if " OR " in one else one for one in ids)
+    return join_and(_each(values)) or NOASSERTION
 
 
 def _each(values: Sequence[object]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jptextclf.licensing.components import NOASSERTION
+from jptextclf.licensing.components import NOASSERTION, join_and
 from jptextclf.licensing.license_texts import license_text, license_texts
 from jptextclf.licensing.license_words import Words, decode, plain, words_of
 
@@ -486,7 +486,7 @@ def _expression(ids: list[str]) -> str:
         if not bases:
             return NOASSERTION
         ids = [f"{one} WITH {exception}" if one in bases else one for one in ids if one != exception]
-    return " AND ".join(ids)
+    return join_and(ids)
 
 
 def _candidates(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jptextclf import messages
-from jptextclf.licensing.components import NOASSERTION, Component, Evidence
+from jptextclf.licensing.components import NOASSERTION, Component, Evidence, join_and
 from jptextclf.licensing.expressions import parse
 from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.licensing.installed import InstalledFile, InstalledPackage, canonical, find_package
@@ -124,7 +124,7 @@ def _component(package: InstalledPackage, *, own_code_only: bool = False) -> Com
         name=package.name,
         relation="depends-on",
         license=license_id,
-        body_license=" AND ".join(contrary) or None,
+        body_license=join_and(contrary) or None,
         metadata_body_conflict=True if contrary else None,
         revision=package.version,
         url=package.url,
@@ -154,8 +154,7 @@ def _concluded(
         ids = (
             [found.license for _, found in files if found.license != NOASSERTION] if _all_known(files) else []
         )
-    joined = " AND ".join(f"({one})" if " OR " in one else one for one in dict.fromkeys(ids))
-    return joined or NOASSERTION, [one.evidence for one in materials]
+    return join_and(ids) or NOASSERTION, [one.evidence for one in materials]
 
 
 def _member(family: tuple[str, ...], files: list[tuple[InstalledFile, LicenseFile]]) -> str:

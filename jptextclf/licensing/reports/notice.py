@@ -49,13 +49,6 @@ def write_notice(assessment: Assessment, subject: ReportSubject) -> str:
 REPORT = write_notice
 
 
-def named_license_texts(assessment: Assessment) -> tuple[str, ...]:
-    """Ids of the licence texts that the NOTICE says lie in ``LICENSES``, sorted; an export has to hold them."""
-    expressions = {one for part in _named(assessment) for one in part.expressions}
-    ids = {one for expression in expressions for one in texts_for(expression)}
-    return tuple(sorted(one for one in ids if has_text(one)))
-
-
 def heading_of_changes() -> str:
     """The line above the statement of changes, in both languages."""
     return _both("notice_heading_changes")
