@@ -20,6 +20,13 @@ TaskOption = Literal["auto", "binary", "multiclass", "multilabel"]
 ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Metric = Literal["accuracy", "macro_f1", "micro_f1", "weighted_f1", "subset_accuracy"]
+Mode = Literal["finetune", "features"]
+Loss = Literal["cross_entropy", "focal"]
+LongTexts = Literal["truncate", "head_tail", "windows"]
+Attention = Literal["auto", "flash", "varlen", "flex", "grouped", "padded"]
+Pooling = Literal["first", "mean"]
+Head = Literal["logistic", "svm", "lightgbm"]
+Tracker = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,9 @@ class TrainConfig:
     :raises ConfigError: one error that lists every problem (``JPT-U021``)
     """
 
+    mode: Mode = "finetune"
+    """``finetune`` trains the encoder with a head; ``features`` keeps the encoder as it is and trains only a head on
+    its vectors."""
     model: str = "builtin"
     """``builtin``, a directory, the name of an imported model, or a hub id with ``@revision``."""
     dictionary: str | None = None
@@ -36,7 +46,12 @@ class TrainConfig:
     task: TaskOption = "auto"
     """``auto`` reads it from the labels."""
     max_length: int = 256
-    """Pieces per text, special tokens included; longer texts are cut at the end."""
+    """Pieces per text, special tokens included; ``long_texts`` says what happens to longer texts."""
+    long_texts: LongTexts = "truncate"
+    """``truncate`` keeps the beginning, ``head_tail`` a quarter from the beginning and the rest from the end,
+    ``windows`` everything: overlapping windows, whose logits are averaged."""
+    window_overlap: int = 32
+    """Pieces that neighbouring windows share."""
     epochs: int | None = None
     """Passes over the training texts. None: by their number (:func:`default_epochs`)."""
     batch_size: int = 32
@@ -51,6 +66,29 @@ class TrainConfig:
     """Gradients are clipped to this norm."""
     class_weights: ClassWeights = "none"
     """``balanced`` weighs each label by ``texts / (labels * texts with it)``."""
+    loss: Loss = "cross_entropy"
+    """``focal`` turns down texts that are already right (Lin et al. 2017)."""
+    focal_gamma: float = 2.0
+    """Exponent of the focal loss; 0 is cross entropy."""
+    label_smoothing: float = 0.0
+    """Share of each target that is spread evenly over all labels."""
+    teacher: str | None = None
+    """Run directory of a larger model whose probabilities are learned beside the labels."""
+    distillation_weight: float = 0.5
+    """Share of the teacher in the loss; the labels have the rest."""
+    distillation_temperature: float = 2.0
+    """Both sides' logits are divided by it before the softmax (Hinton et al. 2015)."""
+    layer_decay: float = 1.0
+    """Learning rate of each layer as a share of that of the layer above; 1 is the same for all."""
+    frozen_layers: int = 0
+    """Lower layers that stay as they are; the embeddings stay too unless it is 0."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, about a third slower."""
+    lora_rank: int = 0
+    """Train low-rank additions of this rank to queries and values instead of the encoder; 0 trains the encoder. They
+    are added to the weights before saving."""
+    lora_alpha: float | None = None
+    """Scale of these additions, divided by the rank. None: twice the rank."""
     metric: Metric | None = None
     """Picks the best epoch on validation. None: ``macro_f1``."""
     patience: int | None = 3
@@ -64,7 +102,25 @@ class TrainConfig:
     precision: Precision = "auto"
     """Of matrix products in training. ``auto``: bfloat16 where the hardware computes with it, else float32."""
     max_tokens: int = 8192
-    """Padded pieces in one micro-batch at most: bounds memory, never changes the result's mathematics."""
+    """Pieces in one micro-batch at most: bounds memory, never changes the result's mathematics."""
+    attention: Attention = "auto"
+    """How texts of different length are computed together: ``auto`` takes the fastest that the device has;
+    ``padded`` pads, the only way for some architectures."""
+    checkpoint_steps: int | None = None
+    """A checkpoint after every so many steps. None: after every epoch."""
+    trackers: tuple[Tracker, ...] = ()
+    """Where losses and scores are sent while training runs; each needs its package."""
+
+    pooling: Pooling = "mean"
+    """Features: a text's vector is that of its first piece, or the mean over its pieces."""
+    pooled_layers: int = 1
+    """Features: how many of the encoder's last layers are put side by side."""
+    head: Head = "logistic"
+    """Features: ``logistic`` regression, linear ``svm``, or ``lightgbm`` (an extra)."""
+    extra_columns: tuple[str, ...] = ()
+    """Features: columns of the same file that are joined to the vectors, numbers or categories."""
+    ngrams: bool = False
+    """Features: join the text's character n-grams, too."""
 
     use: str | None = None
     """What the model is for (``jptextclf license list`` names the uses): judged before training. None: the default of
@@ -73,6 +129,9 @@ class TrainConfig:
     """File of the company's policy. None: the rules of this package alone."""
 
     def __post_init__(self) -> None:
+        for name in ("trackers", "extra_columns"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         problems = [
             text(
                 "config.problem",
@@ -153,6 +212,10 @@ def _one_of(choices: Any) -> Callable[[Any], bool]:
     return lambda value: value in get_args(choices)
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_device(value: Any) -> bool:
     return isinstance(value, str) and (
         value in {"auto", "cpu", "cuda"}
@@ -160,11 +223,22 @@ def _is_device(value: Any) -> bool:
     )
 
 
+def _some_of(choices: Any) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and all(one in get_args(choices) for one in value)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(one, str) and one.strip() for one in value)
+
+
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "mode": (_one_of(Mode), "a_mode"),
     "model": (lambda value: isinstance(value, str) and bool(value.strip()), "a_name"),
     "dictionary": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
     "task": (_one_of(TaskOption), "a_task"),
     "max_length": (_whole(3), "max_length_range"),
+    "long_texts": (_one_of(LongTexts), "a_long_texts"),
+    "window_overlap": (_whole(0), "whole_from_0"),
     "epochs": (_or_none(_whole(1, 10_000)), "whole_from_1"),
     "batch_size": (_whole(1, 1_000_000), "whole_from_1"),
     "learning_rate": (_or_none(_number(0, 1, open_low=True)), "rate"),
@@ -172,6 +246,17 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "weight_decay": (_number(0, 1), "share"),
     "max_grad_norm": (_number(0, float("inf"), open_low=True), "above_0"),
     "class_weights": (_one_of(ClassWeights), "a_class_weights"),
+    "loss": (_one_of(Loss), "a_loss"),
+    "focal_gamma": (_number(0, 100), "from_0"),
+    "label_smoothing": (_number(0, 0.99), "share_below_1"),
+    "teacher": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
+    "distillation_weight": (_number(0, 1), "share"),
+    "distillation_temperature": (_number(0, 1000, open_low=True), "above_0"),
+    "layer_decay": (_number(0, 1, open_low=True), "rate"),
+    "frozen_layers": (_whole(0), "whole_from_0"),
+    "gradient_checkpointing": (_is_flag, "a_flag"),
+    "lora_rank": (_whole(0, 4096), "whole_from_0"),
+    "lora_alpha": (_or_none(_number(0, 1e6, open_low=True)), "above_0"),
     "metric": (_or_none(_one_of(Metric)), "a_metric"),
     "patience": (_or_none(_whole(0, 10_000)), "whole_from_0"),
     "validation_fraction": (_number(0, 0.9, open_low=True), "fraction"),
@@ -179,6 +264,14 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "device": (_is_device, "a_device"),
     "precision": (_one_of(Precision), "a_precision"),
     "max_tokens": (_whole(16), "whole_from_16"),
+    "attention": (_one_of(Attention), "an_attention"),
+    "checkpoint_steps": (_or_none(_whole(1)), "whole_from_1"),
+    "trackers": (_some_of(Tracker), "some_trackers"),
+    "pooling": (_one_of(Pooling), "a_pooling"),
+    "pooled_layers": (_whole(1, 1000), "whole_from_1"),
+    "head": (_one_of(Head), "a_head"),
+    "extra_columns": (_is_names, "some_names"),
+    "ngrams": (_is_flag, "a_flag"),
     "use": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
     "policy": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
 }
