@@ -15,11 +15,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from jptextclf import builtin
-from jptextclf.batching import length_batches
+from jptextclf import builtin, unpadded
+from jptextclf.batching import flat_batches, length_batches
 from jptextclf.devices import autocast, memory_errors
 from jptextclf.errors import ConfigError, SetupError
+from jptextclf.heads import HEADS, first_pieces, mean_of_pieces
 from jptextclf.messages import listing
+from jptextclf.unpadded import GROUPED, KERNELS, Chosen, Kernel, Layout, choose_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +41,9 @@ _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert", "xlm-roberta-
 class Classifier(nn.Module):
     """An encoder with a classification head.
 
+    Where the architecture allows it (:data:`jptextclf.heads.HEADS`), texts of different length are computed on one
+    flat sequence, without padding; else they are padded to the longest. Both give the same logits and gradients.
+
     :param network: a ``…ForSequenceClassification`` of transformers
     """
 
@@ -46,16 +51,50 @@ class Classifier(nn.Module):
         super().__init__()
         self.network = network
         self.pad_id = int(network.config.pad_token_id or 0)
+        self.head = HEADS.get(type(network).__name__)
+        self.kernel: Kernel | None = None
+        """How attention is computed on the flat sequence; None: texts are padded."""
+        if self.head is not None:
+            unpadded.register()
+            network.set_attn_implementation(unpadded.ATTENTION)
+            self.kernel = GROUPED
 
-    def forward(self, input_ids: Tensor, row_splits: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, row_splits: Tensor, text_splits: Tensor | None = None) -> Tensor:
         """
-        :param input_ids: piece ids of all texts, one after the other.  *Shape:* ``(tokens,)``, int64
-        :param row_splits: where each text starts, and the end.         *Shape:* ``(texts + 1,)``, int64
+        :param input_ids: piece ids of all rows, one after the other.    *Shape:* ``(tokens,)``
+        :param row_splits: where each row starts, and the end.           *Shape:* ``(rows + 1,)``, int64, on the CPU
+        :param text_splits: where a text is several rows (windows): which rows are which text's; the logits of a text
+            are the mean over its rows. None: each row is a text.        *Shape:* ``(texts + 1,)``, int64, on the CPU
         :returns: logits, before softmax or sigmoid.                     *Shape:* ``(texts, n_labels)``, float32
         """
-        padded, mask = pad(input_ids, row_splits, self.pad_id)
-        logits: Tensor = self.network(input_ids=padded, attention_mask=mask).logits
-        return logits.float()
+        if self.kernel is None or self.head is None:
+            padded, mask = pad(input_ids, row_splits.to(input_ids.device), self.pad_id)
+            logits: Tensor = self.network(input_ids=padded, attention_mask=mask).logits
+        else:
+            layout = Layout(row_splits.numpy(), input_ids.device, self.kernel)
+            hidden = self.encode(input_ids, layout).last_hidden_state[0]
+            logits = self.head.compute(self.network, hidden, layout)
+        logits = logits.float()
+        return logits if text_splits is None else mean_of_rows(logits, text_splits)
+
+    def encode(self, input_ids: Tensor, layout: Layout, *, every_layer: bool = False) -> Any:
+        """What the encoder alone says, without padding; see :class:`transformers.modeling_outputs.BaseModelOutput`.
+
+        :param input_ids: *Shape:* ``(tokens,)``
+        :param every_layer: also ``hidden_states``, one for the embeddings and each layer
+        :returns: each of its tensors has the *shape* ``(1, tokens, width)``
+        """
+        positions = layout.positions + (self.first_position if self.head and self.head.after_padding else 0)
+        masks = self.head.masks if self.head else None
+        return self.network.base_model(
+            input_ids=input_ids[None].long(), position_ids=positions[None], attention_mask=masks, layout=layout,
+            output_hidden_states=every_layer,
+        )  # fmt: skip
+
+    @property
+    def first_position(self) -> int:
+        """Position id of the first piece in the architectures that number from after the padding id."""
+        return int(self.network.config.pad_token_id) + 1
 
     @property
     def width(self) -> int:
@@ -67,42 +106,157 @@ class Classifier(nn.Module):
         found: torch.device = next(self.network.parameters()).device
         return found
 
+    def choose_attention(self, name: str, *, precision: torch.dtype, training: bool) -> Chosen | None:
+        """Decide how attention is computed on the device where the network is.
+
+        :param name: ``auto`` takes the fastest that is there and right; ``padded`` pads; else a name of
+            :data:`jptextclf.unpadded.KERNELS`
+        :param training: gradients, and dropout of attention weights, are needed
+        :returns: None where texts are padded
+        :raises ConfigError: the architecture cannot do without padding (``JPT-U178``)
+        :raises SetupError: this kernel cannot be used here (``JPT-E095``)
+        """
+        if self.head is None or name == "padded":
+            if name not in {"auto", "padded"}:
+                raise ConfigError("U178", attention=name, architecture=type(self.network).__name__)
+            self.kernel = None
+            return None
+        config = self.network.config
+        chosen = choose_kernel(
+            self.device,
+            precision,
+            head_width=hidden_width(config) // n_heads(config),
+            dropout=float(attention_dropout(config)),
+            training=training,
+            names=tuple(KERNELS) if name == "auto" else (name,),
+        )
+        if chosen.kernel.name != name != "auto":
+            raise SetupError("E095", attention=name, device=self.device, problem=chosen.passed_over[name])
+        self.kernel = chosen.kernel
+        return chosen
+
 
 def compute_logits(
     classifier: Classifier,
     encodings: Encodings,
     *,
+    text_splits: NDArray[np.int64] | None = None,
     precision: torch.dtype = torch.float32,
     max_tokens: int,
     on_batch: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Logits of many texts, in batches of similar length.
 
-    :param max_tokens: padded pieces in one batch at most
+    :param text_splits: which rows of ``encodings`` are which text's, where texts are windows.  *Shape:* ``(texts + 1,)``
+    :param max_tokens: pieces in one batch at most, with their padding where there is any
     :param on_batch: told how many texts were done, after each batch
-    :returns: logits in the order of ``encodings``.  *Shape:* ``(texts, n_labels)``
+    :returns: logits in the order of the texts.  *Shape:* ``(texts, n_labels)``
     """
     logits = np.zeros((len(encodings), classifier.network.config.num_labels), dtype=np.float32)
+
+    def store(rows: NDArray[np.int64], batch: tuple[Tensor, Tensor]) -> None:
+        logits[rows] = classifier(*batch).cpu().numpy()
+
+    _for_batches(classifier, encodings, store, precision=precision, max_tokens=max_tokens, on_batch=on_batch)
+    if text_splits is None:
+        return logits
+    return mean_of_rows(torch.from_numpy(logits), torch.from_numpy(text_splits)).numpy()
+
+
+def compute_vectors(
+    classifier: Classifier,
+    encodings: Encodings,
+    *,
+    pooling: str,
+    layers: int = 1,
+    precision: torch.dtype = torch.float32,
+    max_tokens: int,
+    on_batch: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Vectors of many rows of pieces from the encoder as it is, in batches of similar length.
+
+    :param pooling: ``first``: of the first piece; ``mean``: over the pieces, special tokens included
+    :param layers: how many of the last layers are put side by side, the last one first
+    :param max_tokens: pieces in one batch at most, with their padding where there is any
+    :returns: *Shape:* ``(rows, layers * width)``
+    :raises ConfigError: the encoder has fewer layers (``JPT-U179``)
+    """
+    n_layers = count_layers(classifier.network.config)
+    if layers > n_layers:
+        raise ConfigError("U179", layers=layers, n=n_layers)
+    vectors = np.zeros((len(encodings), layers * classifier.width), dtype=np.float32)
+
+    def store(rows: NDArray[np.int64], batch: tuple[Tensor, Tensor]) -> None:
+        vectors[rows] = _vectors(classifier, *batch, pooling=pooling, layers=layers).float().cpu().numpy()
+
+    _for_batches(classifier, encodings, store, precision=precision, max_tokens=max_tokens, on_batch=on_batch)
+    return vectors
+
+
+def _for_batches(
+    classifier: Classifier,
+    encodings: Encodings,
+    store: Callable[[NDArray[np.int64], tuple[Tensor, Tensor]], None],
+    *,
+    precision: torch.dtype,
+    max_tokens: int,
+    on_batch: Callable[[int], None] | None,
+) -> None:
+    """Give every row to ``store`` once, in eval mode and without gradients."""
     device = classifier.device
     # Threads share a classifier: one that only predicts is in eval mode from the start and stays there.
     was_training = classifier.training
     if was_training:
         classifier.eval()
+    cut = length_batches if classifier.kernel is None else flat_batches
     with torch.inference_mode(), autocast(device, precision), memory_errors():
-        for texts in length_batches(encodings.lengths, max_tokens=max_tokens):
-            logits[texts] = classifier(*to_device(encodings.select(texts), device)).cpu().numpy()
+        for rows in cut(encodings.lengths, max_tokens=max_tokens):
+            store(rows, to_device(encodings.select(rows), device))
             if on_batch is not None:
-                on_batch(len(texts))
+                on_batch(len(rows))
     if was_training:
         classifier.train()
-    return logits
+
+
+def _vectors(
+    classifier: Classifier, input_ids: Tensor, row_splits: Tensor, *, pooling: str, layers: int
+) -> Tensor:
+    if classifier.kernel is None:
+        padded, mask = pad(input_ids, row_splits.to(input_ids.device), classifier.pad_id)
+        states = classifier.network.base_model(
+            input_ids=padded, attention_mask=mask, output_hidden_states=True
+        ).hidden_states
+        found = torch.cat(states[: -layers - 1 : -1], dim=-1)
+        if pooling == "first":
+            return found[:, 0]
+        return (found * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+    layout = Layout(row_splits.numpy(), input_ids.device, classifier.kernel)
+    output = classifier.encode(input_ids, layout, every_layer=layers > 1)
+    states = output.hidden_states if layers > 1 else (output.last_hidden_state,)
+    found = torch.cat(states[: -layers - 1 : -1], dim=-1)[0]
+    return first_pieces(found, layout) if pooling == "first" else mean_of_pieces(found, layout)
+
+
+def mean_of_rows(logits: Tensor, text_splits: Tensor) -> Tensor:
+    """Logits of texts from those of their windows.
+
+    :param logits: *Shape:* ``(rows, n_labels)``
+    :param text_splits: *Shape:* ``(texts + 1,)``, int64
+    :returns: *Shape:* ``(texts, n_labels)``
+    """
+    counts = text_splits.diff().to(logits.device)
+    if len(counts) == len(logits):
+        return logits
+    owners = torch.repeat_interleave(torch.arange(len(counts), device=logits.device), counts)
+    sums = logits.new_zeros((len(counts), logits.shape[1])).index_add(0, owners, logits)
+    return sums / counts[:, None]
 
 
 def to_device(encodings: Encodings, device: torch.device) -> tuple[Tensor, Tensor]:
-    """``input_ids`` and ``row_splits`` as tensors, ready for :meth:`Classifier.forward`."""
+    """``input_ids`` on the device and ``row_splits`` on the CPU, ready for :meth:`Classifier.forward`."""
     return (
         torch.from_numpy(encodings.input_ids).to(device, non_blocking=True),
-        torch.from_numpy(encodings.row_splits).to(device, non_blocking=True),
+        torch.from_numpy(encodings.row_splits),
     )
 
 
@@ -204,6 +358,22 @@ def max_positions(config: Any) -> int | None:
 def hidden_width(config: Any) -> int:
     """Hidden size, whatever the architecture calls it."""
     return int(getattr(config, "hidden_size", None) or config.dim)
+
+
+def n_heads(config: Any) -> int:
+    """Attention heads of a layer, whatever the architecture calls them."""
+    return int(getattr(config, "num_attention_heads", None) or config.n_heads)
+
+
+def count_layers(config: Any) -> int:
+    """Layers of the encoder, whatever the architecture calls them."""
+    return int(getattr(config, "num_hidden_layers", None) or config.n_layers)
+
+
+def attention_dropout(config: Any) -> float:
+    """Dropout of attention weights in training, whatever the architecture calls it."""
+    found = getattr(config, "attention_probs_dropout_prob", None)
+    return float(getattr(config, "attention_dropout", 0.0) if found is None else found)
 
 
 def _pretrained(files: EncoderFiles, config: Any) -> tuple[Any, list[str]]:

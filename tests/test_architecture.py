@@ -19,7 +19,7 @@ ROWS = {
     "builtin": 2.3, "encoders": 2.4,
     "adapters": 3.0, "metrics": 3.0,
     "data": 4.0,
-    "devices": 5.0, "batching": 5.0, "model": 5.1, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
+    "devices": 5.0, "batching": 5.0, "unpadded": 5.05, "heads": 5.06, "model": 5.1, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
     "onnx_model": 5.2,
     "evaluation": 6.0, "thresholds": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "baselines": 6.1, "experiment": 6.2,
     "exporters": 6.3,
