@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_PREFIX = ".jptextclf-"
+PREFIX = ".jptextclf-"
 """Of the hidden siblings that exist while something is written."""
 
 
@@ -41,7 +41,7 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
         and not a directory of ours (``JPT-U025``)
     :raises WorkError: the place cannot be written to (``JPT-W011``)
     """
-    with _write_errors(target):
+    with write_errors(target):
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise ConfigError("U025", path=target)
         if target.is_dir() and any(target.iterdir()):
@@ -51,7 +51,7 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
             if not _is_ours(target, holds):
                 raise ConfigError("U025", path=target)
         made = _make_parents(target.parent)
-        probe = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
+        probe = Path(tempfile.mkdtemp(prefix=PREFIX, dir=target.parent))
         probe.rmdir()
         _remove_empty(made)
 
@@ -65,20 +65,17 @@ def new_directory(target: Path, *, overwrite: bool = False, holds: str = RUN_REC
     :raises ConfigError, WorkError: as :func:`check_target`; ``JPT-W011`` also for a full disk
     """
     check_target(target, overwrite=overwrite, holds=holds)
-    with _write_errors(target):
+    with write_errors(target):
         made = _make_parents(target.parent)
-        staging = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
+        staging = make_staging(target.parent)
         try:
-            # mkdtemp makes private directories; a run is shared like any other directory.
-            umask = os.umask(0)
-            os.umask(umask)
-            staging.chmod(0o777 & ~umask)
             yield staging
+            umask = _umask()
             for path in sorted(staging.rglob("*")):
                 # Some writers make private files.
                 path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
-                _fsync(path)
-            _fsync(staging)
+                sync(path)
+            sync(staging)
             _replace(staging, target)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -91,20 +88,64 @@ def write_file(path: Path, data: bytes) -> None:
 
     :raises WorkError: the place cannot be written to (``JPT-W011``)
     """
-    with _write_errors(path):
-        descriptor, draft = tempfile.mkstemp(prefix=_PREFIX, dir=path.parent)
+    with write_errors(path):
+        descriptor, draft = tempfile.mkstemp(prefix=PREFIX, dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(draft).chmod(0o666 & ~umask)
+            Path(draft).chmod(0o666 & ~_umask())
             Path(draft).replace(path)
+            sync(path.parent)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
             raise
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory with its parents, so that it survives a crash of the machine.
+
+    :raises OSError: it cannot be made
+    """
+    for made in _make_parents(directory):
+        sync(made.parent)
+
+
+def make_staging(parent: Path) -> Path:
+    """A new hidden directory in ``parent``, to fill and rename."""
+    staging = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    # mkdtemp makes private directories; a run is shared like any other directory.
+    staging.chmod(0o777 & ~_umask())
+    return staging
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what dead processes left half-written in a directory that no other process writes to.
+
+    :raises OSError: it cannot be removed
+    """
+    for path in directory.iterdir():
+        if path.name.startswith(PREFIX):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or the list of files of a directory, to the disk."""
+    # Windows cannot open a directory to flush it.
+    if sys.platform == "win32" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def _is_ours(directory: Path, holds: str) -> bool:
@@ -126,7 +167,7 @@ def _remove_empty(directories: list[Path]) -> None:
 
 def _replace(staging: Path, target: Path) -> None:
     """Put ``staging`` at ``target``; if any step fails, every step before it is undone."""
-    aside = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
+    aside = Path(tempfile.mkdtemp(prefix=PREFIX, dir=target.parent))
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, aside, ignore_errors=True)
         if target.exists():
@@ -134,7 +175,7 @@ def _replace(staging: Path, target: Path) -> None:
             undo.callback(_back, aside / target.name, target)
         staging.rename(target)
         undo.callback(_back, target, staging)
-        _fsync(target.parent)
+        sync(target.parent)
         undo.pop_all()
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -149,19 +190,9 @@ def _make_parents(directory: Path) -> list[Path]:
     return missing[::-1]
 
 
-def _fsync(path: Path) -> None:
-    # Windows cannot open a directory to flush it.
-    if sys.platform == "win32" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
-def _write_errors(target: Path) -> Iterator[None]:
+def write_errors(target: Path) -> Iterator[None]:
+    """The context in which an ``OSError`` becomes one error that says what could not be written (``JPT-W011``)."""
     try:
         yield
     except OSError as error:

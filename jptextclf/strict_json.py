@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jptextclf.messages import text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -22,3 +25,13 @@ def _refuse(constant: str) -> NoReturn:
 
 DECODER = json.JSONDecoder(object_pairs_hook=_distinct_keys, parse_constant=_refuse)
 """Its ``decode`` raises ``ValueError`` with a sentence for a person."""
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """A JSON file's bytes, the same for equal documents.
+
+    :raises TypeError, ValueError: it holds something that JSON does not have, such as NaN
+    """
+    return (
+        json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True) + "\n"
+    ).encode()
