@@ -116,7 +116,11 @@ def make_staging(parent: Path) -> Path:
     """A new hidden directory in ``parent``, to fill and rename."""
     staging = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     # mkdtemp makes private directories; a run is shared like any other directory.
-    staging.chmod(0o777 & ~_umask())
+    try:
+        staging.chmod(0o777 & ~_umask())
+    except BaseException:
+        staging.rmdir()
+        raise
     return staging
 
 

@@ -254,7 +254,7 @@ def _remove(path: Path) -> None:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    return f"{math.ceil(size / 1e5) / 10:,.1f} MB"
 
 
 def _free(directory: Path) -> int:

@@ -1,0 +1,93 @@
+"""Faults of a disk, put under everything that a test runs: the Nth operation crashes or fails.
+
+A crash is a BaseException from the Nth operation on: nothing that a dying process would have done later, tidying
+included, reaches the disk.
+"""
+
+import errno
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+OPERATIONS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "chmod", "fchmod")
+
+
+class Crash(BaseException):
+    """The process is dead."""
+
+
+class FaultyDisk:
+    """Counts operations below a directory; from the outside they are ``os.write`` and the like.
+
+    :param at: the operation that fails, from 1; 0: none
+    :param errno: that it fails with; None: the process dies there, half of a write still done
+    :param lasting: all later ones fail too, of those that fail with this ``errno`` at all
+    """
+
+    def __init__(self, at=0, errno=None, *, lasting=False):
+        self.at, self.errno, self.lasting = at, errno, lasting
+        self.log = []
+        self.paths = {}
+        self.hit = False
+
+    @contextmanager
+    def __call__(self, monkeypatch):
+        with monkeypatch.context() as patch:
+            for name in OPERATIONS:
+                patch.setattr(os, name, self._faulty(name, getattr(os, name)))
+            yield self
+
+    def _faulty(self, name, real):
+        def operation(*args, **kwargs):
+            self.log.append((name, self._where(name, args, kwargs)))
+            number = len(self.log)
+            if self._fails(name, number, args):
+                self.hit = True
+                if self.errno is not None:
+                    raise OSError(self.errno, os.strerror(self.errno))
+                if name == "write" and number == self.at:
+                    real(args[0], bytes(args[1])[: len(args[1]) // 2])
+                raise Crash
+            result = real(*args, **kwargs)
+            if name == "open":
+                self.paths[result] = self.log[-1][1]
+            return result
+
+        return operation
+
+    def _fails(self, name, number, args):
+        if not self.at or number < self.at:
+            return False
+        if self.errno is None:
+            return True
+        reads = name == "open" and not args[1] & os.O_CREAT
+        spared = {errno.ENOSPC: reads or name in {"unlink", "rmdir"}, errno.EROFS: reads}
+        return (number == self.at or self.lasting) and not spared.get(self.errno, False)
+
+    def _where(self, name, args, kwargs):
+        if name in {"write", "fsync", "fchmod"}:
+            return self.paths.get(args[0], "")
+        directory = kwargs.get("dir_fd")
+        where = str(args[0]) if directory is None else f"{self.paths.get(directory, '')}/{args[0]}"
+        return f"{where} -> {args[1]}" if name in {"rename", "replace"} else where
+
+
+def all_faults(monkeypatch, work, **fault):
+    """Run ``work(disk)`` with a fault at the first operation, the second, and so on, until it meets none.
+
+    ``work`` makes its own start, and calls ``disk(monkeypatch)`` around what is to fail.
+
+    :returns: how many faults there were
+    """
+    at = 1
+    while True:
+        disk = FaultyDisk(at, **fault)
+        work(disk)
+        if len(disk.log) < at:
+            return at - 1
+        at += 1
+
+
+def leftovers(directory):
+    """Hidden files and directories that something half-done left behind."""
+    return sorted(str(path) for path in Path(directory).rglob(".jptextclf-*"))
