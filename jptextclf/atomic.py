@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 PREFIX = ".jptextclf-"
 """Of the hidden siblings that exist while something is written."""
-
+_OLD = "old-"
+"""Such a sibling holds the directory whose place is being taken."""
+_YOUNG = 60.0
+"""Seconds in which an empty sibling may be one that its process has not locked yet."""
 
 RUN_RECORD = "jptextclf.json"
 """What only a run directory holds."""
@@ -42,6 +47,7 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
     :raises WorkError: the place cannot be written to (``JPT-W011``)
     """
     with write_errors(target):
+        _mend(target.parent)
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise ConfigError("U025", path=target)
         if target.is_dir() and any(target.iterdir()):
@@ -51,7 +57,7 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
             if not _is_ours(target, holds):
                 raise ConfigError("U025", path=target)
         made = _make_parents(target.parent)
-        probe = Path(tempfile.mkdtemp(prefix=PREFIX, dir=target.parent))
+        probe = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=target.parent))
         probe.rmdir()
         _remove_empty(made)
 
@@ -60,27 +66,26 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
 def new_directory(target: Path, *, overwrite: bool = False, holds: str = RUN_RECORD) -> Iterator[Path]:
     """A sibling directory to fill; at the end it is fsynced and takes the place of ``target``.
 
-    If the block raises, ``target`` is as it was and the sibling is gone.
+    If the block raises, ``target`` is as it was and the sibling is gone. If the process dies, the next call for a
+    target beside this one, or :func:`check_target`, does the same.
 
     :raises ConfigError, WorkError: as :func:`check_target`; ``JPT-W011`` also for a full disk
     """
     check_target(target, overwrite=overwrite, holds=holds)
     with write_errors(target):
         made = _make_parents(target.parent)
-        staging = make_staging(target.parent)
-        try:
-            yield staging
-            umask = _umask()
-            for path in sorted(staging.rglob("*")):
-                # Some writers make private files.
-                path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
-                sync(path)
-            sync(staging)
-            _replace(staging, target)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            _remove_empty(made)
-            raise
+        for directory in made:
+            sync(directory.parent)
+        staging = make_staging(target.parent, _own_prefix())
+        with _lock(staging, wait=True):
+            try:
+                yield staging
+                _sync_all(staging)
+                _replace(staging, target)
+            except BaseException:
+                shutil.rmtree(staging, ignore_errors=True)
+                _remove_empty(made)
+                raise
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -112,9 +117,9 @@ def make_directory(directory: Path) -> None:
         sync(made.parent)
 
 
-def make_staging(parent: Path) -> Path:
+def make_staging(parent: Path, prefix: str = PREFIX) -> Path:
     """A new hidden directory in ``parent``, to fill and rename."""
-    staging = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    staging = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     # mkdtemp makes private directories; a run is shared like any other directory.
     try:
         staging.chmod(0o777 & ~_umask())
@@ -146,6 +151,59 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _sync_all(directory: Path) -> None:
+    """Flush a directory with all that is in it, as readable as any other."""
+    umask = _umask()
+    for path in sorted(directory.rglob("*")):
+        # Some writers make private files.
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
+        sync(path)
+    sync(directory)
+
+
+def _own_prefix(kind: str = "") -> str:
+    """Of what this machine writes; what another one writes to a shared disk cannot be seen to be dead."""
+    return f"{PREFIX}{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-{kind}"
+
+
+@contextmanager
+def _lock(directory: Path, *, wait: bool) -> Iterator[bool]:
+    """Lock a directory for this process while the block runs; a lock ends with its process.
+
+    :returns: whether that was possible
+    """
+    if sys.platform == "win32":
+        yield False
+        return
+    import fcntl
+
+    locked = True
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            # Somebody else has it, or the disk knows no locks.
+            locked = False
+        yield locked
+    finally:
+        os.close(descriptor)
+
+
+def _mend(parent: Path) -> None:
+    """Undo what processes of this machine that died here had begun; what cannot be undone stays as it is."""
+    for path in parent.glob(f"{_own_prefix()}*"):
+        with contextlib.suppress(OSError), _lock(path, wait=False) as dead:
+            names = [one.name for one in path.iterdir()]
+            if not dead or (not names and time.time() - path.stat().st_mtime < _YOUNG):
+                continue
+            if path.name.startswith(_own_prefix(_OLD)):
+                for name in names:
+                    if not (parent / name).exists():
+                        (path / name).rename(parent / name)
+            shutil.rmtree(path)
+
+
 def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
@@ -171,8 +229,8 @@ def _remove_empty(directories: list[Path]) -> None:
 
 def _replace(staging: Path, target: Path) -> None:
     """Put ``staging`` at ``target``; if any step fails, every step before it is undone."""
-    aside = Path(tempfile.mkdtemp(prefix=PREFIX, dir=target.parent))
-    with contextlib.ExitStack() as undo:
+    aside = Path(tempfile.mkdtemp(prefix=_own_prefix(_OLD), dir=target.parent))
+    with _lock(aside, wait=True), contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, aside, ignore_errors=True)
         if target.exists():
             target.rename(aside / target.name)
