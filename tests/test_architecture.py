@@ -13,13 +13,14 @@ PACKAGE = Path(jptextclf.__file__).parent
 # A module may import from its own package and from rows with a smaller number.
 ROWS = {
     "messages": 0.0, "errors": 0.1,
-    "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "strict_json": 1.0, "atomic": 1.0, "unfinished": 1.1, "store": 1.1,
+    "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "strict_json": 1.0, "atomic": 1.0, "interruption": 1.0, "unfinished": 1.1, "store": 1.1,
     "download": 1.2, "hub": 1.2,
     "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,
     "builtin": 2.3, "encoders": 2.4,
     "adapters": 3.0, "metrics": 3.0,
-    "data": 4.0,
-    "devices": 5.0, "batching": 5.0, "checkpoints": 5.05, "unpadded": 5.05, "heads": 5.06, "model": 5.1, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
+    "data": 4.0, "long_texts": 4.5,
+    "devices": 5.0, "world": 5.0, "batching": 5.0, "checkpoints": 5.05, "unpadded": 5.05, "heads": 5.06, "model": 5.1, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
+    "parameters": 5.15, "losses": 6.0, "stepping": 6.05,
     "onnx_model": 5.2,
     "evaluation": 6.0, "thresholds": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "baselines": 6.1, "experiment": 6.2,
     "exporters": 6.3,
