@@ -17,15 +17,17 @@ class Crash(BaseException):
 
 
 class FaultyDisk:
-    """Counts operations below a directory; from the outside they are ``os.write`` and the like.
+    """Counts operations; from the outside they are ``os.write`` and the like.
 
     :param at: the operation that fails, from 1; 0: none
     :param errno: that it fails with; None: the process dies there, half of a write still done
     :param lasting: all later ones fail too, of those that fail with this ``errno`` at all
+    :param below: only operations on a path with this in it count
+    :param kill: the process really ends, as by SIGKILL
     """
 
-    def __init__(self, at=0, errno=None, *, lasting=False):
-        self.at, self.errno, self.lasting = at, errno, lasting
+    def __init__(self, at=0, errno=None, *, lasting=False, below="", kill=False):
+        self.at, self.errno, self.lasting, self.below, self.kill = at, errno, lasting, below, kill
         self.log = []
         self.paths = {}
         self.hit = False
@@ -33,13 +35,27 @@ class FaultyDisk:
     @contextmanager
     def __call__(self, monkeypatch):
         with monkeypatch.context() as patch:
-            for name in OPERATIONS:
-                patch.setattr(os, name, self._faulty(name, getattr(os, name)))
+            self.install(patch.setattr)
             yield self
+
+    def install(self, set_attribute=setattr):
+        """For the rest of this process."""
+        close = os.close
+
+        def forget(descriptor):
+            self.paths.pop(descriptor, None)
+            close(descriptor)
+
+        for name in OPERATIONS:
+            set_attribute(os, name, self._faulty(name, getattr(os, name)))
+        set_attribute(os, "close", forget)
 
     def _faulty(self, name, real):
         def operation(*args, **kwargs):
-            self.log.append((name, self._where(name, args, kwargs)))
+            where = self._where(name, args, kwargs)
+            if self.below not in where:
+                return real(*args, **kwargs)
+            self.log.append((name, where))
             number = len(self.log)
             if self._fails(name, number, args):
                 self.hit = True
@@ -47,6 +63,8 @@ class FaultyDisk:
                     raise OSError(self.errno, os.strerror(self.errno))
                 if name == "write" and number == self.at:
                     real(args[0], bytes(args[1])[: len(args[1]) // 2])
+                if self.kill:
+                    os._exit(137)
                 raise Crash
             result = real(*args, **kwargs)
             if name == "open":
