@@ -5,9 +5,11 @@ The command line calls these with options of the same names.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jptextclf.atomic import check_target
 from jptextclf.bundle import UPSTREAM, Bundle, open_bundle, run_files, write_bundle
+from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
-from jptextclf.errors import DataError
+from jptextclf.errors import ConfigError, DataError
 from jptextclf.evaluation import Evaluation, known_references, score
-from jptextclf.experiment import Prepared, Preview, prepare, preview, run
+from jptextclf.experiment import Prepared, Preview, finish, fit, prepare, preview
 from jptextclf.exporters import Checked, Export, Push, announce, check_subject
 from jptextclf.exporters import export as export_directory
 from jptextclf.exporters import push as push_directory
@@ -32,8 +35,11 @@ from jptextclf.licensing.reports import render
 from jptextclf.messages import language as language_of_now
 from jptextclf.messages import listing, text
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
-from jptextclf.progress import Logged, Progress, phase
+from jptextclf.progress import Logged, Progress, Silent, phase
 from jptextclf.subjects import find_subject
+from jptextclf.training import Watchers
+from jptextclf.unfinished import Unfinished, unfinished_directory
+from jptextclf.world import World, join
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
@@ -147,6 +153,7 @@ def train(
     dry_run: bool = False,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     validation: str | os.PathLike[str] | None = None,
     test: str | os.PathLike[str] | None = None,
     columns: Sequence[str] | None = None,
@@ -167,7 +174,9 @@ def train(
     :param data: file, directory, corpus name, hub id with ``@revision``, or ``(texts, labels)``
     :param dry_run: decide and measure everything, train and write nothing
     :param out: run directory; None takes the first free ``runs/<name>-<n>``
-    :param overwrite: replace a run that is at ``out``, once the new one is complete
+    :param overwrite: replace a run that is at ``out``, once the new one is complete, and discard a training for it
+        that was not finished
+    :param resume: go on with a training for ``out`` that was not finished; it starts anew where there is none
     :param validation: file with validation texts; without one a part of the training texts is held out
     :param test: file with test texts, scored once at the end
     :param columns: names of all columns, for files without a header
@@ -189,42 +198,104 @@ def train(
         data_origin=data_origin, data_license=data_license, personal_information=personal_information,
         data_card=data_card if data_card is None else Path(data_card),
     )  # fmt: skip
-    target = _run_directory(out, data)
-    check_target(target, overwrite=overwrite)
-    loaded = load_data(
-        data, validation=validation, test=test, columns=columns, text_column=text_column,
-        label_column=label_column, split_column=split_column, label_separator=label_separator, encoding=encoding,
-        origin=origin, progress=show,
-    )  # fmt: skip
-    for line in loaded.summary.lines():
-        show.say(line)
-    if missing := _undeclared(loaded.summary.components):
-        show.say(text("train.undeclared", options=listing(missing)))
-    if loaded.summary.label_separator is not None and config.task == "auto":
-        config = replace(config, task="multilabel")
-    prepared = prepare(loaded.splits, config, progress=show)
-    materials = prepared.components(loaded.summary.components)
-    announce(materials, name=target.name, use=config.use, policy=config.policy, progress=show)
-    if dry_run:
-        files = (
-            *run_files(prepared.adapter),
-            *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
-        )
-        return DryRun(target, prepared, preview(prepared), loaded.summary, files)
-    result = run(
-        prepared,
-        path=target,
-        data_components=loaded.summary.components,
-        data_record={
-            **loaded.summary.to_json(),
-            "source": _name_of(data),
-        },
-        progress=show,
-    )
-    # Another training may have taken a directory that was free when this one began.
-    bundle = replace(result.bundle, path=_run_directory(out, data))
-    write_bundle(bundle, result.predictor.classifier, result.predictor.adapter, overwrite=overwrite)
-    return Run(bundle, config.device, result.comparison)
+    with ExitStack() as stack:
+        world = join(config.device)
+        if not world.is_main:
+            show = Silent()
+        unfinished = None
+        if dry_run:
+            target = _run_directory(out, data, resume=resume)
+            check_target(target, overwrite=overwrite)
+        elif world.is_main:
+            target, unfinished = _claim(out, data, resume=resume, overwrite=overwrite, progress=show)
+            stack.enter_context(unfinished)
+            world.tell(str(target))
+        else:
+            target = Path(world.tell(""))
+        loaded = load_data(
+            data, validation=validation, test=test, columns=columns, text_column=text_column,
+            label_column=label_column, split_column=split_column, label_separator=label_separator,
+            encoding=encoding, origin=origin, progress=show,
+        )  # fmt: skip
+        for line in loaded.summary.lines():
+            show.say(line)
+        if missing := _undeclared(loaded.summary.components):
+            show.say(text("train.undeclared", options=listing(missing)))
+        if loaded.summary.label_separator is not None and config.task == "auto":
+            config = replace(config, task="multilabel")
+        prepared = prepare(loaded.splits, config, progress=show, world=world)
+        materials = prepared.components(loaded.summary.components)
+        announce(materials, name=target.name, use=config.use, policy=config.policy, progress=show)
+        if dry_run:
+            files = (
+                *run_files(prepared.adapter),
+                *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
+            )
+            return DryRun(target, prepared, preview(prepared), loaded.summary, files)
+        checkpoints, newest = _checkpoints(target, unfinished, prepared, world, show)
+        history = fit(prepared, watchers=Watchers(show), checkpoints=checkpoints, resume=newest, world=world)
+        comparison = None
+        if unfinished is not None:
+            result = finish(
+                prepared, history, path=target, data_components=loaded.summary.components,
+                data_record={**loaded.summary.to_json(), "source": _name_of(data)}, progress=show,
+            )  # fmt: skip
+            comparison = result.comparison
+            if out is None and target.exists():
+                # Something was put there while this one was training.
+                target = _run_directory(out, data, resume=False)
+            write_bundle(
+                replace(result.bundle, path=target),
+                result.predictor.classifier,
+                result.predictor.adapter,
+                overwrite=overwrite,
+            )
+            unfinished.remove()
+        path = Path(world.tell(str(target)))
+        return replace(load(path, device=config.device), comparison=comparison)
+
+
+def _claim(
+    out: str | os.PathLike[str] | None, data: Data, *, resume: bool, overwrite: bool, progress: Progress
+) -> tuple[Path, Unfinished]:
+    """The run directory, and beside it the one to work in, which is held from now on.
+
+    :raises ConfigError, WorkError: as :func:`jptextclf.atomic.check_target` and :meth:`Unfinished.claim`
+    """
+    while True:
+        target = _run_directory(out, data, resume=resume)
+        check_target(target, overwrite=overwrite)
+        try:
+            return target, Unfinished.claim(target, resume=resume, overwrite=overwrite, progress=progress)
+        except ConfigError:
+            # Another training took the directory that was free a moment ago: the next one is free.
+            if out is not None or _run_directory(out, data, resume=resume) == target:
+                raise
+
+
+def _checkpoints(
+    run: Path, unfinished: Unfinished | None, prepared: Prepared, world: World, progress: Progress
+) -> tuple[Checkpoints, Checkpoint | None]:
+    """Where the training saves its state, and the newest one that all processes go on from.
+
+    :param unfinished: None in all processes but the main one
+    """
+    directory = unfinished_directory(run) / "checkpoints"
+    if unfinished is None:
+        name = world.tell("")
+        checkpoints = Checkpoints(directory)
+        return checkpoints, checkpoints.open(name) if name else None
+    unfinished.identify(prepared.identity())
+    checkpoints = Checkpoints(directory)
+    newest, skipped = checkpoints.newest() if unfinished.resumed else (None, ())
+    for one in skipped:
+        progress.warn(str(one))
+    if newest is not None:
+        progress.say(text("train.resumed", step=newest.step, path=unfinished.path))
+    elif unfinished.resumed:
+        progress.warn(text("train.nothing_to_resume", path=unfinished.path))
+    world.tell("" if newest is None else newest.path.name)
+    return checkpoints, newest
 
 
 def load(
@@ -533,12 +604,17 @@ def _load_like_training(run: Run, data: Data, **options: Any) -> LoadedData:
     return load_data(data, **options, training=False)
 
 
-def _run_directory(out: str | os.PathLike[str] | None, data: Data) -> Path:
-    """``out``, or else the first free ``runs/<name>-<n>``."""
+def _run_directory(out: str | os.PathLike[str] | None, data: Data, *, resume: bool) -> Path:
+    """``out``, or else the first free ``runs/<name>-<n>``; with ``resume`` the newest one that is not finished."""
     if out is not None:
         return Path(out).expanduser()
     name = re.sub(r"[^\w.-]+", "-", Path(_name_of(data)).stem) or "run"
-    number = 1
-    while (path := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return path
+    runs = (Path("runs") / f"{name}-{number}" for number in itertools.count(1))
+    taken = list(itertools.takewhile(_is_taken, runs))
+    if resume and taken and unfinished_directory(taken[-1]).exists():
+        return taken[-1]
+    return Path("runs") / f"{name}-{len(taken) + 1}"
+
+
+def _is_taken(run: Path) -> bool:
+    return run.exists() or unfinished_directory(run).exists()

@@ -152,6 +152,11 @@ class Checkpoints:
             skipped.append(Skipped(path, reason))
         return None, tuple(skipped)
 
+    def open(self, name: str) -> Checkpoint:
+        """One of them by its name, as another process of the same training has found it."""
+        path = self.directory / name
+        return Checkpoint(path, _place(path)[0])
+
     def _all(self) -> list[Path]:
         """Everything that has the name of a checkpoint, newest first."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
@@ -14,6 +15,9 @@ from jptextclf.errors import SetupError, WorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_LAUNCHED = {"bf16": torch.bfloat16}
 
 
 def choose_device(name: str) -> torch.device:
@@ -43,8 +47,12 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The type of matrix products in training: ``auto`` is bfloat16 where the hardware computes with it.
 
-    Emulated bfloat16 is slower than float32, so a CPU needs AVX512-BF16 or AMX.
+    Emulated bfloat16 is slower than float32, so a CPU needs AVX512-BF16 or AMX. What ``accelerate launch
+    --mixed_precision`` asks for wins over ``auto``.
     """
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if name == "auto" and launched in _LAUNCHED:
+        return _LAUNCHED[launched]
     if name != "auto":
         chosen: torch.dtype = getattr(torch, name)
         return chosen
@@ -81,13 +89,16 @@ def memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise WorkError("W013") from error
-    except RuntimeError as error:
-        # The allocator of a CPU raises nothing more special.
-        if "can't allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if not is_memory_error(error):
             raise
         raise WorkError("W013") from error
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or not."""
+    # The allocator of a CPU raises nothing more special than a RuntimeError.
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -23,6 +23,7 @@ from jptextclf.exporters import announce
 from jptextclf.messages import text
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import Logged, Progress
+from jptextclf.training import Watchers
 
 if TYPE_CHECKING:
     import os
@@ -137,7 +138,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             path=Path("memory"),
             data_components=loaded.summary.components,
             data_record=loaded.summary.to_json(),
-            progress=show,
+            watchers=Watchers(show),
         )
         self._take(result.bundle, result.predictor)
         return self

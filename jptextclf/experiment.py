@@ -7,6 +7,7 @@ It does not know files: examples come in, a classifier with its record goes out.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import platform
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from jptextclf import baselines
+from jptextclf import baselines, parameters
 from jptextclf.adapters import TokenizerAdapter, choose_adapter, open_adapter
 from jptextclf.bundle import Bundle
 from jptextclf.data.splits import split_train
@@ -28,12 +29,15 @@ from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
 from jptextclf.guard import require_fit
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
+from jptextclf.long_texts import EncodedTexts, encode_texts
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
+from jptextclf.stepping import LabelledTexts, Plan, Stepper
 from jptextclf.thresholds import best_thresholds
-from jptextclf.training import History, LabelledTexts, Plan, Stepper, fine_tune, make_plan, own_random_numbers
+from jptextclf.training import History, Watchers, fine_tune, make_plan, own_random_numbers
+from jptextclf.world import ALONE, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,11 +45,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jptextclf.checkpoints import Checkpoint, Checkpoints
     from jptextclf.config import TrainConfig
     from jptextclf.data.examples import Examples, Split
-    from jptextclf.encodings import Encodings
     from jptextclf.licensing import Component
     from jptextclf.progress import Progress
+
+
+_FREE = {
+    "device", "precision", "attention", "max_tokens", "gradient_checkpointing", "checkpoint_steps", "trackers", "use",
+    "policy",
+}  # fmt: skip
+"""Settings that may change when a training goes on."""
+_TEXTS_AT_ONCE = 4096
+"""Texts tokenised between two signs of life."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,23 @@ class Prepared:
     classifier: Classifier
     plan: Plan
     seconds: dict[str, float]
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for an interrupted training to go on: settings that change the result, and everything
+        that was read, tokenized, as hashes. Free to change: where and how fast it is computed.
+        """
+        settings = {name: value for name, value in self.config.to_json().items() if name not in _FREE}
+        return {
+            "settings": {**settings, "model": self.encoder.name},
+            "labels": self.schema.to_json(),
+            "encoder": self.encoder.sha256,
+            "adapter": {"name": self.adapter.name, "options": self.adapter.info().options},
+            "texts": {
+                name: {"n": len(split), "sha256": _fingerprint(split)} for name, split in self.encoded.items()
+            },
+            "epochs": self.plan.epochs,
+            "learning_rate": self.plan.learning_rate,
+        }
 
     def predictor(self, thresholds: Sequence[float] | None = None) -> Predictor:
         """The classifier as it is now, ready for texts."""
@@ -116,7 +146,9 @@ class Result:
     comparison: baselines.Comparison
 
 
-def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: Progress) -> Prepared:
+def prepare(
+    splits: Mapping[Split, Examples], config: TrainConfig, *, progress: Progress, world: World = ALONE
+) -> Prepared:
     """Decide and check everything that can be before training.
 
     :param splits: ``train``, and ``validation`` and ``test`` where they are given; all with labels
@@ -139,19 +171,58 @@ def prepare(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: 
         encoder, schema, seed=config.seed, first_position=adapter.info().first_position
     )
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
-    plan = make_plan(config, n_texts=len(with_validation["train"]), width=classifier.width)
+    adapt(classifier, config)
+    plan = make_plan(config, n_texts=len(with_validation["train"]), width=classifier.width, world=world)
     started = time.monotonic()
-    encoded = {
-        name: LabelledTexts(
-            adapter.encode(examples.texts, max_length=config.max_length),
-            schema.encode(examples.labels or [], numbers=examples.rows),
-        )
-        for name, examples in with_validation.items()
-    }
+    with phase(progress, text("train.phase_tokenize"), sum(map(len, with_validation.values()))):
+        encoded = {
+            name: encode_examples(examples, adapter=adapter, schema=schema, config=config, progress=progress)
+            for name, examples in with_validation.items()
+        }
     seconds["tokenize"] = time.monotonic() - started
-    _warn_of_lost_text({name: one.encodings for name, one in encoded.items()}, config, progress)
+    _warn_of_lost_text(encoded, config, progress)
     return Prepared(
         config, schema, with_validation, held_out, encoder, adapter, encoded, classifier, plan, seconds
+    )
+
+
+def adapt(classifier: Classifier, config: TrainConfig) -> None:
+    """Decide which parameters are trained, and how their gradients are computed."""
+    if config.frozen_layers:
+        parameters.freeze_lower_layers(classifier, config.frozen_layers)
+    if config.lora_rank:
+        alpha = 2.0 * config.lora_rank if config.lora_alpha is None else config.lora_alpha
+        parameters.add_lora(classifier, rank=config.lora_rank, alpha=alpha, seed=config.seed)
+    if config.gradient_checkpointing:
+        parameters.enable_gradient_checkpointing(classifier)
+
+
+def encode_examples(
+    examples: Examples,
+    *,
+    adapter: TokenizerAdapter,
+    schema: LabelSchema,
+    config: TrainConfig,
+    progress: Progress,
+) -> LabelledTexts:
+    """One split as the encoder sees it."""
+    parts = []
+    for start in range(0, len(examples), _TEXTS_AT_ONCE):
+        some = examples.texts[start : start + _TEXTS_AT_ONCE]
+        parts.append(
+            encode_texts(
+                adapter,
+                some,
+                max_length=config.max_length,
+                long_texts=config.long_texts,
+                window_overlap=config.window_overlap,
+            )
+        )
+        progress.advance(len(some))
+    return LabelledTexts(
+        EncodedTexts.concatenate(parts),
+        schema.encode(examples.labels or [], numbers=examples.rows),
+        np.array(examples.rows, dtype=np.int64),
     )
 
 
@@ -185,9 +256,62 @@ def run(
     path: Path,
     data_components: list[Component],
     data_record: dict[str, Any],
+    watchers: Watchers,
+) -> Result:
+    """:func:`fit` and :func:`finish` in one process, without checkpoints."""
+    history = fit(prepared, watchers=watchers)
+    return finish(
+        prepared, history, path=path, data_components=data_components, data_record=data_record,
+        progress=watchers.progress,
+    )  # fmt: skip
+
+
+def fit(
+    prepared: Prepared,
+    *,
+    watchers: Watchers,
+    checkpoints: Checkpoints | None = None,
+    resume: Checkpoint | None = None,
+    world: World = ALONE,
+) -> History:
+    """Train: afterwards the prepared classifier is the trained one.
+
+    :param checkpoints: where the state of the training is saved while it runs; None: nowhere
+    :param resume: state to go on from
+    :param world: the processes that train together
+    """
+    started = time.monotonic()
+    history = fine_tune(
+        prepared.classifier,
+        prepared.encoded["train"],
+        prepared.encoded["validation"],
+        plan=prepared.plan,
+        config=prepared.config,
+        measure=_measure(prepared.schema, prepared.encoded["validation"].targets, prepared.plan.metric),
+        watchers=watchers,
+        checkpoints=checkpoints,
+        resume=resume,
+        world=world,
+    )
+    if prepared.config.lora_rank:
+        parameters.merge_lora(prepared.classifier)
+    if history.attention == "padded" and prepared.config.attention != "padded":
+        architecture = type(prepared.classifier.network).__name__
+        watchers.progress.say(text("train.padded", architecture=architecture))
+    prepared.seconds["train"] = time.monotonic() - started
+    return history
+
+
+def finish(
+    prepared: Prepared,
+    history: History,
+    *,
+    path: Path,
+    data_components: list[Component],
+    data_record: dict[str, Any],
     progress: Progress,
 ) -> Result:
-    """Train, evaluate, compare with the baselines, and put the record together.
+    """Evaluate a trained classifier, compare it with the baselines, and put the record together.
 
     :param path: where the bundle will be written; nothing is written here
     :param data_components: the licence record of the data
@@ -195,17 +319,6 @@ def run(
     """
     seconds = dict(prepared.seconds)
     schema, config = prepared.schema, prepared.config
-    started = time.monotonic()
-    history = fine_tune(
-        prepared.classifier,
-        prepared.encoded["train"],
-        prepared.encoded["validation"],
-        plan=prepared.plan,
-        config=config,
-        measure=_measure(schema, prepared.encoded["validation"].targets, prepared.plan.metric),
-        progress=progress,
-    )
-    seconds["train"] = time.monotonic() - started
     started = time.monotonic()
     predictions = _predict(prepared, progress)
     thresholds = _thresholds(prepared, predictions["validation"], progress)
@@ -281,15 +394,29 @@ def _with_validation(
     return {**found, "train": train, "validation": validation}, True
 
 
-def _warn_of_lost_text(encodings: Mapping[Split, Encodings], config: TrainConfig, progress: Progress) -> None:
+def _fingerprint(split: LabelledTexts) -> str:
+    """sha256 of the pieces, the labels and what else is learned from."""
+    digest = hashlib.sha256()
+    arrays = (split.texts.rows.input_ids, split.texts.rows.row_splits, split.texts.text_splits, split.targets)
+    for array in (*arrays, split.soft, split.teacher_logits):
+        if array is not None:
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _warn_of_lost_text(
+    encoded: Mapping[Split, LabelledTexts], config: TrainConfig, progress: Progress
+) -> None:
     """Say how many texts are cut and how many pieces the vocabulary does not know."""
+    encodings = {name: one.texts for name, one in encoded.items()}
     n_texts = sum(len(one) for one in encodings.values())
     n_cut = sum(int(one.truncated.sum()) for one in encodings.values())
     if n_cut:
         progress.warn(
             text("train.cut", n=n_cut, share=f"{n_cut / n_texts:.1%}", max_length=config.max_length)
         )
-    pieces = sum(len(one.input_ids) for one in encodings.values())
+    pieces = sum(len(one.rows.input_ids) for one in encodings.values())
     unknown = sum(int(one.unknown.sum()) for one in encodings.values())
     if unknown > 0.05 * pieces:
         progress.warn(text("train.unknown", share=f"{unknown / pieces:.0%}"))

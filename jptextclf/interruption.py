@@ -40,6 +40,7 @@ def stop_requests() -> Iterator[StopRequest]:
     before: dict[int, Any] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
+        del frame
         if request.number is None:
             request.number = number
             return

@@ -50,6 +50,16 @@ class Logged:
         _LOGGER.warning("%s", sentence)
 
 
+class Silent(Logged):
+    """Says nothing: for a process beside the one that speaks."""
+
+    def say(self, sentence: str) -> None:
+        pass
+
+    def warn(self, sentence: str) -> None:
+        pass
+
+
 @contextmanager
 def phase(progress: Progress, name: str, total: int | None) -> Iterator[None]:
     """A phase that ends however the block ends."""

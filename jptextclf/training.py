@@ -1,7 +1,7 @@
 """The fine-tuning loop: a classifier, encoded texts and targets in; the best epoch's weights out.
 
-It does not know where texts came from, nor that runs are written to disk. Nothing outside this module knows
-how an optimizer step is made.
+It does not know where texts came from. How an optimizer step is made stands in :mod:`jptextclf.stepping`, how a
+checkpoint lies on the disk in :mod:`jptextclf.checkpoints`; what is in one is decided here.
 """
 
 from __future__ import annotations
@@ -9,70 +9,38 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from jptextclf.batching import micro_batches, random_batches
+from jptextclf.batching import random_batches
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
-from jptextclf.devices import autocast, choose_device, choose_precision, memory_errors
-from jptextclf.errors import WorkError
+from jptextclf.devices import choose_device, choose_precision
+from jptextclf.interruption import StopRequest, stop_requests
+from jptextclf.losses import loss_sum
 from jptextclf.messages import text
-from jptextclf.model import Classifier, compute_logits, to_device
+from jptextclf.model import Classifier, compute_logits
 from jptextclf.progress import phase
+from jptextclf.stepping import LabelledTexts, Plan, Stepper
+from jptextclf.world import ALONE, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
-    from jptextclf.encodings import Encodings
+    from jptextclf.checkpoints import Checkpoint, Checkpoints
     from jptextclf.progress import Progress
+    from jptextclf.trackers import Trackers
 
-_OVERHEAD = {"cpu": 128, "cuda": 2048}
-"""What a micro-batch costs beside its pieces, in pieces: casting weights, and the embedding table's dense gradient.
-
-On a CPU measured with the embedded encoder: 128 to 240 were the quickest, 24 took 15 % longer."""
-
-
-@dataclass(frozen=True)
-class LabelledTexts:
-    """One split, encoded."""
-
-    encodings: Encodings
-    targets: NDArray[Any]
-    """Label ids ``(texts,)`` int64, or ``(texts, n_labels)`` float32 for a multi-label task."""
-
-    def __len__(self) -> int:
-        return len(self.encodings)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Settings with every "chosen from the data or the encoder" decided."""
-
-    device: torch.device
-    precision: torch.dtype
-    epochs: int
-    steps_per_epoch: int
-    learning_rate: float
-    metric: str
-
-    @property
-    def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **{key: value for key, value in asdict(self).items() if key not in {"device", "precision"}},
-            "device": str(self.device),
-            "precision": str(self.precision).removeprefix("torch."),
-            "total_steps": self.total_steps,
-        }
+_BEST = "best."
+_TRACK_EVERY = 10
+"""Steps between two values that are sent to trackers."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +64,57 @@ class History:
     best_epoch: int
     stopped_early: bool
     steps: int
+    attention: str
+    """The kernel of the unpadded forward, or ``padded``."""
+    passed_over: dict[str, str]
+    """Faster kernels, and what stood against each."""
+    max_tokens: int
+    """Pieces in one micro-batch at most, at the end: less than asked where memory was short."""
+    resumed_at: tuple[int, ...] = ()
+    """Steps from which an interrupted training went on."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def make_plan(config: TrainConfig, *, n_texts: int, width: int) -> Plan:
+@dataclass(frozen=True)
+class Watchers:
+    """Who is told while training runs."""
+
+    progress: Progress
+    trackers: Trackers | None = None
+    on_epoch: Callable[[Epoch], None] | None = None
+    """May raise to end the training."""
+
+
+@dataclass
+class _Course:
+    """Where a training is: all that a checkpoint holds beside tensors."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Of the steps of the epoch that is not over."""
+    seconds: float = 0.0
+    """That the epoch that is not over took so far."""
+    is_over: bool = False
+    resumed_at: list[int] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> _Course:
+        return cls(**{**data, "epochs": [Epoch(**one) for one in data["epochs"]]})
+
+
+def make_plan(config: TrainConfig, *, n_texts: int, width: int, world: World = ALONE) -> Plan:
     """Decide what the configuration left open.
 
     :param n_texts: texts to train on
     :param width: the encoder's hidden size
     """
-    device = choose_device(config.device)
+    device = world.device(choose_device(config.device))
     return Plan(
         device=device,
         precision=choose_precision(config.precision, device),
@@ -126,205 +133,220 @@ def fine_tune(
     plan: Plan,
     config: TrainConfig,
     measure: Callable[[NDArray[np.float32]], float],
-    progress: Progress,
+    watchers: Watchers,
+    checkpoints: Checkpoints | None = None,
+    resume: Checkpoint | None = None,
+    world: World = ALONE,
 ) -> History:
     """Train; afterwards the classifier holds the weights of its best epoch.
 
+    With ``checkpoints``, SIGINT and SIGTERM end the training after the step that runs, with a checkpoint, and then
+    take their usual course.
+
     :param measure: logits of the validation texts -> the value of the chosen metric, higher is better
-    :raises WorkError: the loss is no longer a finite number (``JPT-W010``)
+    :param checkpoints: where the state is saved after every epoch or ``checkpoint_steps``; None: nowhere
+    :param resume: state to go on from
+    :param world: the processes that train together
+    :raises WorkError: loss or gradient is no longer finite (``JPT-W010``), memory does not suffice (``JPT-W013``), or
+        a checkpoint cannot be written (see :class:`jptextclf.checkpoints.Checkpoints`)
     """
-    best: tuple[float, float] | None = None
-    best_state: dict[str, Tensor] = {}
-    epochs: list[Epoch] = []
-    best_epoch = 0
-    with own_random_numbers(plan.device), phase(progress, text("train.phase_train"), plan.total_steps):
-        stepper = Stepper(classifier, train, plan=plan, config=config)
-        for number in range(1, plan.epochs + 1):
-            started = time.monotonic()
-            losses = []
-            for batch in random_batches(
-                len(train), batch_size=config.batch_size, seed=config.seed, epoch=number
-            ):
-                losses.append(stepper.step(batch))
-                progress.advance(
-                    1, text("train.note", epoch=number, epochs=plan.epochs, loss=f"{losses[-1]:.3f}")
-                )
-            logits = compute_logits(
-                classifier, validation.encodings, precision=plan.precision, max_tokens=config.max_tokens
-            )
-            loss = float(
-                loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)
-            ) / len(validation)
-            value = measure(logits)
-            epochs.append(Epoch(number, float(np.mean(losses)), loss, value, time.monotonic() - started))
-            progress.say(
-                text(
-                    "train.epoch", epoch=number, epochs=plan.epochs, train_loss=f"{epochs[-1].train_loss:.3f}",
-                    loss=f"{loss:.3f}", metric=plan.metric, value=f"{value:.4f}", seconds=f"{epochs[-1].seconds:.0f}",
-                )
-            )  # fmt: skip
-            # Of epochs with the same score, the one with the lower loss.
-            if best is None or (value, -loss) > best:
-                best, best_epoch, best_state = (value, -loss), number, copy.deepcopy(classifier.state_dict())
-            elif config.patience and number - best_epoch >= config.patience:
-                break
-    if len(epochs) < plan.epochs:
-        progress.say(
-            text(
-                "train.stopped_early",
-                epoch=len(epochs),
-                best=best_epoch,
-                metric=plan.metric,
-                patience=config.patience,
-            )
-        )
-    classifier.load_state_dict(best_state)
-    classifier.eval()
-    return History(tuple(epochs), best_epoch, len(epochs) < plan.epochs, stepper.steps)
+    progress = watchers.progress
+    signals: AbstractContextManager[StopRequest] = (
+        nullcontext(StopRequest()) if checkpoints is None else stop_requests()
+    )
+    with own_random_numbers(plan.device), signals as request:
+        stepper = Stepper(classifier, train, plan=plan, config=config, world=world, progress=progress)
+        training = _Training(stepper, validation, measure, watchers, checkpoints, request)
+        if resume is not None:
+            training.restore(resume)
+        with phase(progress, text("train.phase_train"), plan.total_steps):
+            progress.advance(stepper.steps)
+            training.run()
+        if request:
+            progress.warn(text("train.interrupted", step=stepper.steps, total=plan.total_steps))
+    if request:
+        # The handler of the signal came back, which none does by itself.
+        raise KeyboardInterrupt
+    return training.finish()
 
 
-def own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
+@contextmanager
+def own_random_numbers(device: torch.device) -> Iterator[None]:
     """The context for a :class:`Stepper`: dropout draws from the global generators, and the caller's stay as they were."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
 
 
-class Stepper:
-    """Makes one optimizer step after another.
-
-    The gradient of a step is that of the mean loss over its batch, whatever the micro-batches.
-    """
+class _Training:
+    """One run of the loop."""
 
     def __init__(
-        self, classifier: Classifier, train: LabelledTexts, *, plan: Plan, config: TrainConfig
+        self,
+        stepper: Stepper,
+        validation: LabelledTexts,
+        measure: Callable[[NDArray[np.float32]], float],
+        watchers: Watchers,
+        checkpoints: Checkpoints | None,
+        request: StopRequest,
     ) -> None:
-        # Dropout draws from here; the head was drawn before.
-        torch.manual_seed(config.seed)
-        self.classifier = classifier.to(plan.device).train()
-        self.train = train
-        self.plan = plan
-        self.config = config
-        self.steps = 0
-        self.targets = torch.from_numpy(train.targets).to(plan.device)
-        if self.targets.ndim == 2:
-            start_from_frequencies(classifier, self.targets)
-        self.weights = label_weights(self.targets, classifier.network.config.num_labels, config.class_weights)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(classifier, config.weight_decay), lr=plan.learning_rate, fused=True
+        self.stepper, self.plan, self.config = stepper, stepper.plan, stepper.config
+        self.classifier = stepper.classifier
+        self.validation = validation
+        self.measure = measure
+        self.watchers, self.progress = watchers, watchers.progress
+        self.checkpoints = checkpoints
+        self.request = request
+        self.course = _Course()
+        self.best_state: dict[str, Tensor] = {}
+        self._saved_at = -1
+
+    def run(self) -> None:
+        """Epoch after epoch, until the plan is done, patience is over, or somebody asks to stop."""
+        while not self.course.is_over and not self._must_stop():
+            self._epoch(len(self.course.epochs) + 1)
+
+    def finish(self) -> History:
+        """Put the best weights into the classifier; the history."""
+        course, stepper = self.course, self.stepper
+        early = len(course.epochs) < self.plan.epochs
+        if early:
+            self.progress.say(
+                text(
+                    "train.stopped_early", epoch=len(course.epochs), best=course.best_epoch, metric=self.plan.metric,
+                    patience=self.config.patience,
+                )
+            )  # fmt: skip
+        self.classifier.load_state_dict(self.best_state)
+        self.classifier.eval()
+        return History(
+            epochs=tuple(course.epochs),
+            best_epoch=course.best_epoch,
+            stopped_early=early,
+            steps=stepper.steps,
+            attention="padded" if stepper.attention is None else stepper.attention.kernel.name,
+            passed_over={} if stepper.attention is None else stepper.attention.passed_over,
+            max_tokens=stepper.max_tokens,
+            resumed_at=tuple(course.resumed_at),
         )
-        warmup = round(config.warmup * plan.total_steps)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: warmup_and_decay(step, warmup=warmup, total=plan.total_steps)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        tensors = checkpoint.tensors()
+        self.stepper.restore(tensors, checkpoint.state["stepper"])
+        self.course = _Course.from_json(checkpoint.state["course"])
+        self.best_state = {
+            name.removeprefix(_BEST): one.to(self.plan.device)
+            for name, one in tensors.items()
+            if name.startswith(_BEST)
+        }
+        self.course.resumed_at.append(self.stepper.steps)
+        self._saved_at = self.stepper.steps
+
+    def _epoch(self, number: int) -> None:
+        course, started = self.course, time.monotonic() - self.course.seconds
+        batches = random_batches(
+            len(self.stepper.train), batch_size=self.config.batch_size, seed=self.config.seed, epoch=number
         )
+        for batch in batches[len(course.losses) :]:
+            self._step(number, batch)
+            course.seconds = time.monotonic() - started
+            must_stop, is_last = self._must_stop(), len(course.losses) == len(batches)
+            # After the last step of an epoch the state is saved with what validation says.
+            if must_stop or (self._is_due() and not is_last):
+                self._save()
+            if must_stop:
+                return
+        self._evaluate(number, started)
+        self._save()
 
-    def step(self, batch: NDArray[np.int64]) -> float:
-        """Train on the texts of one batch.
-
-        :param batch: positions in the training split.  *Shape:* ``(texts,)``
-        :returns: the mean loss over the batch
-        :raises WorkError: the loss is not finite (``JPT-W010``)
-        """
-        self.classifier.train()
-        with memory_errors():
-            loss = self.accumulate(batch)
-        if not math.isfinite(loss):
-            rate = f"{self.schedule.get_last_lr()[0]:.1e}"
-            raise WorkError("W010", step=self.steps + 1, loss=loss, learning_rate=rate)
-        nn.utils.clip_grad_norm_(self.classifier.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
-        self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.steps += 1
-        return loss
-
-    def accumulate(self, batch: NDArray[np.int64]) -> float:
-        """Add the gradient of the mean loss over the batch, one micro-batch after another.
-
-        :returns: the mean loss over the batch
-        """
-        device = self.plan.device
-        groups = micro_batches(
-            self.train.encodings.lengths[batch],
-            max_tokens=self.config.max_tokens,
-            overhead=_OVERHEAD.get(device.type, _OVERHEAD["cuda"]),
+    def _step(self, number: int, batch: NDArray[np.int64]) -> None:
+        rate = self.stepper.learning_rate
+        done = self.stepper.step(batch)
+        self.course.losses.append(done.loss)
+        self.progress.advance(
+            1, text("train.note", epoch=number, epochs=self.plan.epochs, loss=f"{done.loss:.3f}")
         )
-        total = torch.zeros((), device=device)
-        for group in groups:
-            texts = batch[group]
-            with autocast(device, self.plan.precision):
-                logits = self.classifier(*to_device(self.train.encodings.select(texts), device))
-            loss = loss_sum(logits, self.targets[torch.from_numpy(texts)], self.weights) / len(batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        return float(total)
+        if self.watchers.trackers is not None and self.stepper.steps % _TRACK_EVERY == 1:
+            values = {
+                "train/loss": done.loss,
+                "train/learning_rate": rate,
+                "train/gradient_norm": done.gradient_norm,
+                "train/epoch": number - 1 + len(self.course.losses) / self.plan.steps_per_epoch,
+            }
+            self.watchers.trackers.log(values, self.stepper.steps)
 
+    def _evaluate(self, number: int, started: float) -> None:
+        """Close an epoch: validation, the best weights so far, patience."""
+        course, validation = self.course, self.validation
+        logits = self._validation_logits()
+        loss = float(loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)) / len(
+            validation
+        )
+        seconds = time.monotonic() - started
+        epoch = Epoch(number, float(np.mean(course.losses)), loss, self.measure(logits), seconds)
+        best = course.epochs[course.best_epoch - 1] if course.best_epoch else None
+        course.epochs.append(epoch)
+        course.losses, course.seconds = [], 0.0
+        # Of epochs with the same score, the one with the lower loss.
+        if best is None or (epoch.value, -loss) > (best.value, -best.validation_loss):
+            course.best_epoch = number
+            self.best_state = copy.deepcopy(self.classifier.state_dict())
+        patience = self.config.patience
+        patience_is_over = bool(patience) and number - course.best_epoch >= (patience or 0)
+        course.is_over = number == self.plan.epochs or patience_is_over
+        self._tell(epoch)
 
-def loss_sum(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """Cross entropy summed over texts; for a multi-label task binary cross entropy, mean over labels.
+    def _validation_logits(self) -> NDArray[np.float32]:
+        """Each process computes its share; all have the whole afterwards."""
+        stepper, texts = self.stepper, self.validation.texts
+        own = stepper.world.share(texts.lengths)
+        some = texts if len(own) == len(texts) else texts.select(own)
+        logits = torch.zeros(len(texts), self.classifier.network.config.num_labels, device=self.plan.device)
+        logits[torch.from_numpy(own)] = torch.from_numpy(
+            compute_logits(
+                self.classifier,
+                some.rows,
+                text_splits=some.text_splits if some.has_windows else None,
+                precision=self.plan.precision,
+                max_tokens=stepper.max_tokens,
+            )
+        ).to(self.plan.device)
+        stepper.world.add(logits)
+        found: NDArray[np.float32] = logits.cpu().numpy()
+        return found
 
-    :param logits: *Shape:* ``(texts, n_labels)``, float32
-    :param targets: ids ``(texts,)`` int64, or 0/1 ``(texts, n_labels)`` float32
-    :param weights: of each label, see :func:`label_weights`.  *Shape:* ``(n_labels,)``
-    """
-    if targets.ndim == 1:
-        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
-        return (losses if weights is None else losses * weights[targets]).sum()
-    losses = nn.functional.binary_cross_entropy_with_logits(
-        logits, targets, pos_weight=weights, reduction="none"
-    )
-    return losses.mean(dim=1).sum()
+    def _tell(self, epoch: Epoch) -> None:
+        self.progress.say(
+            text(
+                "train.epoch", epoch=epoch.epoch, epochs=self.plan.epochs, train_loss=f"{epoch.train_loss:.3f}",
+                loss=f"{epoch.validation_loss:.3f}", metric=self.plan.metric, value=f"{epoch.value:.4f}",
+                seconds=f"{epoch.seconds:.0f}",
+            )
+        )  # fmt: skip
+        if self.watchers.trackers is not None:
+            values = {"validation/loss": epoch.validation_loss, f"validation/{self.plan.metric}": epoch.value}
+            self.watchers.trackers.log(values, self.stepper.steps)
+        if self.watchers.on_epoch is not None:
+            self.watchers.on_epoch(epoch)
 
+    def _must_stop(self) -> bool:
+        """Whether a process was asked to stop; all of them agree."""
+        if self.checkpoints is None or self.stepper.world.size == 1:
+            return bool(self.request)
+        asked = torch.tensor(float(bool(self.request)), device=self.plan.device)
+        self.stepper.world.add(asked)
+        return bool(asked)
 
-def label_weights(targets: Tensor, n_labels: int, kind: str) -> Tensor | None:
-    """Weights of ``class_weights``; None where all weigh the same.
+    def _is_due(self) -> bool:
+        every = self.config.checkpoint_steps
+        return every is not None and self.stepper.steps % every == 0
 
-    Single-label: ``texts / (labels * texts with the label)``, the "balanced" heuristic of King and Zeng (2001),
-    with mean 1 over the texts. Multi-label: the weight of a positive, ``texts without / texts with``.
-
-    :returns: *Shape:* ``(n_labels,)``
-    """
-    if kind == "none":
-        return None
-    if targets.ndim == 2:
-        positive = targets.sum(dim=0).clamp(min=1)
-        return ((len(targets) - positive) / positive).clamp(min=1 / len(targets))
-    counts = torch.bincount(targets, minlength=n_labels).float()
-    present = counts > 0
-    return torch.where(
-        present, len(targets) / (present.sum() * counts.clamp(min=1)), torch.zeros_like(counts)
-    )
-
-
-def start_from_frequencies(classifier: Classifier, targets: Tensor) -> None:
-    """Let each label of a multi-label task start with the probability that it has in the training texts.
-
-    A bias of 0 says 0.5 to every label, most of which are rare, and the first steps go into unlearning that. (Lin et
-    al. 2017, "Focal Loss for Dense Object Detection", section 3.3, start the same way.)
-
-    :param targets: 0/1.  *Shape:* ``(texts, n_labels)``
-    """
-    n_texts, n_labels = targets.shape
-    share = (targets.sum(dim=0) + 0.5) / (n_texts + 1)
-    layers = [
-        layer
-        for layer in classifier.modules()
-        if isinstance(layer, nn.Linear) and layer.out_features == n_labels
-    ]
-    if layers and layers[-1].bias is not None:
-        with torch.no_grad():
-            layers[-1].bias.copy_(torch.logit(share))
-
-
-def parameter_groups(classifier: Classifier, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and norms, which are vectors, do not."""
-    parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
-    return [
-        {"params": [one for one in parameters if one.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [one for one in parameters if one.ndim < 2], "weight_decay": 0.0},
-    ]
-
-
-def warmup_and_decay(step: int, *, warmup: int, total: int) -> float:
-    """Share of the peak learning rate: linearly up over ``warmup`` steps, then linearly down to 0 at ``total``."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return max(0.0, (total - step) / max(1, total - warmup))
+    def _save(self) -> None:
+        if self.checkpoints is None or self._saved_at == self.stepper.steps:
+            return
+        tensors = self.stepper.tensors()
+        tensors.update({_BEST + name: value for name, value in self.best_state.items()})
+        state = {"stepper": self.stepper.state(), "course": self.course.to_json()}
+        if self.stepper.world.is_main:
+            self.checkpoints.save(self.stepper.steps, tensors, state)
+        self._saved_at = self.stepper.steps

@@ -317,6 +317,25 @@ def classifier_of(tiny_encoder):
 
 
 @pytest.fixture(scope="session")
+def labelled():
+    """Encodes labelled texts as a split of a training."""
+    import numpy as np
+
+    from jptextclf.long_texts import encode_texts
+    from jptextclf.stepping import LabelledTexts
+
+    def make(adapter, reviews, schema, max_length=64, **options):
+        labels = [
+            (label, "部屋") if schema.is_multilabel and "部屋" in text else (label,)
+            for text, label in reviews
+        ]
+        texts = encode_texts(adapter, [text for text, _ in reviews], max_length=max_length, **options)
+        return LabelledTexts(texts, schema.encode(labels), np.arange(1, len(reviews) + 1))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def reviews_csv(tmp_path_factory, reviews):
     """The reviews, three times over, as a spreadsheet program of Japan exports them."""
     path = tmp_path_factory.mktemp("data") / "reviews.csv"

@@ -1,37 +1,23 @@
 """One optimizer step is the mean gradient of its batch, however it is computed; the best epoch is kept."""
 
 import itertools
+import os
+import signal
 
 import numpy as np
 import pytest
 import torch
 
+from jptextclf.checkpoints import Checkpoints
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
-from jptextclf.errors import ConfigError, WorkError
+from jptextclf.errors import ConfigError
 from jptextclf.labels import LabelSchema
 from jptextclf.progress import Logged
-from jptextclf.training import (
-    LabelledTexts,
-    Stepper,
-    fine_tune,
-    label_weights,
-    loss_sum,
-    make_plan,
-    parameter_groups,
-    start_from_frequencies,
-    warmup_and_decay,
-)
+from jptextclf.stepping import warmup_and_decay
+from jptextclf.training import Watchers, fine_tune, make_plan
 
 BINARY = LabelSchema(("悪い", "良い"), "binary")
 MULTI = LabelSchema(("悪い", "良い", "部屋"), "multilabel")
-
-
-def labelled(adapter, reviews, schema=BINARY):
-    texts = [text for text, _ in reviews]
-    labels = [
-        (label, "部屋") if schema.is_multilabel and "部屋" in text else (label,) for text, label in reviews
-    ]
-    return LabelledTexts(adapter.encode(texts, max_length=64), schema.encode(labels))
 
 
 def config_of(**settings):
@@ -40,114 +26,70 @@ def config_of(**settings):
     )
 
 
-def without_dropout(classifier):
-    for module in classifier.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-    return classifier
+@pytest.fixture
+def train(labelled, reviews):
+    """Fine-tune on the reviews, validated on them too."""
 
+    def run(
+        classifier,
+        adapter,
+        schema=BINARY,
+        progress=None,
+        measure=None,
+        on_epoch=None,
+        places=None,
+        **settings,
+    ):
+        data = labelled(adapter, reviews, schema)
+        config = config_of(**settings)
+        plan = make_plan(config, n_texts=len(data), width=32)
 
-def gradients_of_one_step(classifier, data, config):
-    without_dropout(classifier)
-    plan = make_plan(config, n_texts=len(data), width=32)
-    stepper = Stepper(classifier, data, plan=plan, config=config)
-    loss = stepper.accumulate(np.arange(len(data)))
-    return loss, {
-        name: one.grad.clone() for name, one in classifier.named_parameters() if one.grad is not None
-    }
+        def accuracy(logits):
+            guesses = logits >= 0 if schema.is_multilabel else logits.argmax(axis=1)
+            return float(np.mean(guesses == data.targets))
 
+        return fine_tune(
+            classifier, data, data, plan=plan, config=config, measure=measure or accuracy,
+            watchers=Watchers(progress or Logged(), on_epoch=on_epoch), **(places or {}),
+        )  # fmt: skip
 
-@pytest.mark.parametrize("schema", [BINARY, MULTI], ids=["binary", "multilabel"])
-@pytest.mark.parametrize("max_tokens", [16, 60, 200])
-def test_micro_batches_change_neither_loss_nor_gradient(classifier_of, reviews, schema, max_tokens):
-    whole_classifier, adapter = classifier_of(schema)
-    data = labelled(adapter, reviews, schema)
-    loss, whole = gradients_of_one_step(whole_classifier, data, config_of(max_grad_norm=1e9))
-    cut_loss, cut = gradients_of_one_step(
-        classifier_of(schema)[0], data, config_of(max_tokens=max_tokens, max_grad_norm=1e9)
-    )
-    assert cut_loss == pytest.approx(loss, rel=1e-5)
-    for name, gradient in whole.items():
-        difference = (cut[name] - gradient).norm() / gradient.norm().clamp(min=1e-6)
-        assert difference < 1e-4, name
-
-
-def test_the_gradient_equals_that_of_the_stock_padded_batch(classifier_of, reviews):
-    classifier, adapter = classifier_of(BINARY)
-    data = labelled(adapter, reviews)
-    _, ours = gradients_of_one_step(classifier, data, config_of(max_tokens=64, max_grad_norm=1e9))
-    stock = without_dropout(classifier_of(BINARY)[0]).train().network
-    width = int(data.encodings.lengths.max())
-    ids = torch.full((len(data), width), stock.config.pad_token_id)
-    mask = torch.zeros_like(ids)
-    for number in range(len(data)):
-        row = torch.from_numpy(data.encodings.row(number)).long()
-        ids[number, : len(row)], mask[number, : len(row)] = row, 1
-    stock(input_ids=ids, attention_mask=mask, labels=torch.from_numpy(data.targets)).loss.backward()
-    for name, parameter in stock.named_parameters():
-        gradient = ours[f"network.{name}"]
-        assert (gradient - parameter.grad).norm() / parameter.grad.norm().clamp(min=1e-6) < 1e-4, name
-
-
-def train(classifier, adapter, reviews, schema=BINARY, progress=None, **settings):
-    data = labelled(adapter, reviews, schema)
-    config = config_of(**settings)
-    plan = make_plan(config, n_texts=len(data), width=32)
-
-    def measure(logits):
-        guesses = logits >= 0 if schema.is_multilabel else logits.argmax(axis=1)
-        return float(np.mean(guesses == data.targets))
-
-    return fine_tune(
-        classifier, data, data, plan=plan, config=config, measure=measure, progress=progress or Logged()
-    )
+    return run
 
 
 @pytest.mark.parametrize("schema", [BINARY, MULTI], ids=["binary", "multilabel"])
-def test_a_tiny_encoder_learns_its_training_texts(classifier_of, reviews, schema):
-    history = train(*classifier_of(schema), reviews, schema, epochs=40, learning_rate=3e-3, patience=None)
+def test_a_tiny_encoder_learns_its_training_texts(classifier_of, train, schema):
+    history = train(*classifier_of(schema), schema, epochs=40, learning_rate=3e-3, patience=None)
     assert history.epochs[history.best_epoch - 1].value >= 0.95
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss / 2
 
 
-def test_the_same_seed_gives_the_same_weights(classifier_of, reviews):
+def test_the_same_seed_gives_the_same_weights(classifier_of, train):
     states = []
     for seed in (3, 3, 4):
         classifier, adapter = classifier_of(BINARY, seed=seed)
-        train(classifier, adapter, reviews, seed=seed)
+        train(classifier, adapter, seed=seed)
         states.append(classifier.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_training(classifier_of, reviews):
+def test_the_best_epoch_is_kept_and_patience_ends_training(classifier_of, train):
     classifier, adapter = classifier_of(BINARY)
     values = iter([0.1, 0.9, 0.5, 0.5, 0.5, 0.5])
     seen = []
-    data = labelled(adapter, reviews)
-    config = config_of(epochs=6, patience=2)
 
     def measure(logits):
         seen.append({name: one.clone() for name, one in classifier.state_dict().items()})
         return next(values)
 
-    plan = make_plan(config, n_texts=len(data), width=32)
-    history = fine_tune(classifier, data, data, plan=plan, config=config, measure=measure, progress=Logged())
+    history = train(classifier, adapter, measure=measure, epochs=6, patience=2)
     assert history.best_epoch == 2
     assert history.stopped_early
     assert len(history.epochs) == 4
     assert all(torch.equal(one, seen[1][name]) for name, one in classifier.state_dict().items())
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step(classifier_of, reviews):
-    classifier, adapter = classifier_of(BINARY)
-    with torch.no_grad():
-        classifier.network.classifier.weight.fill_(float("inf"))
-    with pytest.raises(WorkError, match=r"JPT-W010.*step 1"):
-        train(classifier, adapter, reviews)
-
-
-def test_progress_is_told_every_step(classifier_of, reviews):
+def test_progress_is_told_every_step(classifier_of, train):
     class Counter(Logged):
         steps = 0
 
@@ -158,27 +100,8 @@ def test_progress_is_told_every_step(classifier_of, reviews):
             self.steps += n
 
     counter = Counter()
-    train(*classifier_of(BINARY), reviews, progress=counter)
+    train(*classifier_of(BINARY), progress=counter)
     assert counter.steps == counter.total == 9
-
-
-def test_balanced_weights_have_mean_one_over_the_texts():
-    targets = torch.tensor([0, 0, 0, 1])
-    weights = label_weights(targets, 2, "balanced")
-    assert weights.tolist() == pytest.approx([4 / 6, 2.0])
-    assert weights[targets].mean() == pytest.approx(1.0)
-    assert label_weights(targets, 2, "none") is None
-
-
-def test_multilabel_weights_balance_positives():
-    targets = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
-    assert label_weights(targets, 2, "balanced").tolist() == pytest.approx([1.0, 3.0])
-
-
-def test_loss_of_one_text_is_the_textbook_value():
-    logits = torch.tensor([[0.0, 0.0]])
-    assert float(loss_sum(logits, torch.tensor([1]), None)) == pytest.approx(np.log(2))
-    assert float(loss_sum(logits, torch.tensor([[1.0, 0.0]]), None)) == pytest.approx(np.log(2))
 
 
 def test_the_schedule_rises_then_falls_to_zero():
@@ -190,19 +113,130 @@ def test_the_schedule_rises_then_falls_to_zero():
     assert all(a > b for a, b in itertools.pairwise(values[10:]))
 
 
-def test_a_multilabel_head_starts_from_the_frequencies(classifier_of):
-    classifier, _ = classifier_of(MULTI)
-    targets = torch.tensor([[1.0, 0.0, 0.0]] * 9 + [[0.0, 1.0, 0.0]])
-    start_from_frequencies(classifier, targets)
-    probabilities = torch.sigmoid(classifier.network.classifier.bias)
-    assert probabilities.tolist() == pytest.approx([9.5 / 11, 1.5 / 11, 0.5 / 11], abs=1e-5)
+class Stopped(BaseException):
+    """Stands for whatever ends a process."""
 
 
-def test_vectors_do_not_decay(classifier_of):
-    decaying, staying = parameter_groups(classifier_of(BINARY)[0], 0.1)
-    assert all(one.ndim >= 2 for one in decaying["params"])
-    assert all(one.ndim == 1 for one in staying["params"])
-    assert staying["weight_decay"] == 0.0
+def state_of(classifier):
+    return {name: one.clone() for name, one in classifier.state_dict().items()}
+
+
+def resume(train, classifier_of, directory, **settings):
+    checkpoints = Checkpoints(directory)
+    newest, skipped = checkpoints.newest()
+    assert newest is not None
+    assert skipped == ()
+    classifier, adapter = classifier_of(BINARY)
+    # Whatever the process drew before must not matter.
+    torch.rand(7)
+    history = train(classifier, adapter, places={"checkpoints": checkpoints, "resume": newest}, **settings)
+    return classifier, history
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 8, 9])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_stopped_by_a_signal_ends_as_if_it_had_not_been(
+    classifier_of, train, tmp_path, step, number
+):
+    settings = {"epochs": 4, "learning_rate": 1e-3}
+    classifier, adapter = classifier_of(BINARY)
+    expected = train(classifier, adapter, **settings)
+    whole = state_of(classifier)
+
+    class Signals(Logged):
+        steps = 0
+
+        def advance(self, n, note=""):
+            self.steps += n
+            if self.steps == step:
+                os.kill(os.getpid(), number)
+
+    def end(number, frame):
+        raise Stopped
+
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(Stopped):
+            train(
+                *classifier_of(BINARY),
+                progress=Signals(),
+                places={"checkpoints": Checkpoints(tmp_path)},
+                **settings,
+            )
+    finally:
+        signal.signal(number, before)
+    assert Checkpoints(tmp_path).newest()[0].step == step
+    resumed, history = resume(train, classifier_of, tmp_path, **settings)
+    assert all(torch.equal(whole[name], one) for name, one in resumed.state_dict().items())
+    assert history.resumed_at == (step,)
+    for one, other in zip(history.epochs, expected.epochs, strict=True):
+        assert (one.train_loss, one.validation_loss, one.value) == (
+            other.train_loss, other.validation_loss, other.value,
+        )  # fmt: skip
+
+
+def test_a_training_that_died_goes_on_from_its_last_checkpoint(classifier_of, train, tmp_path):
+    settings = {"epochs": 5, "checkpoint_steps": 2, "patience": 2, "learning_rate": 1e-3}
+    classifier, adapter = classifier_of(BINARY)
+    expected = train(classifier, adapter, **settings)
+    whole = state_of(classifier)
+
+    class Dies(Logged):
+        steps = 0
+
+        def advance(self, n, note=""):
+            self.steps += n
+            if self.steps == 8:
+                raise Stopped
+
+    with pytest.raises(Stopped):
+        train(
+            *classifier_of(BINARY), progress=Dies(), places={"checkpoints": Checkpoints(tmp_path)}, **settings
+        )
+    # Step 8 itself was not saved yet.
+    assert Checkpoints(tmp_path).newest()[0].step == 6
+    resumed, history = resume(train, classifier_of, tmp_path, **settings)
+    assert all(torch.equal(whole[name], one) for name, one in resumed.state_dict().items())
+    assert (history.best_epoch, history.steps) == (expected.best_epoch, expected.steps)
+
+
+def test_a_finished_training_resumes_to_its_end_at_once(classifier_of, train, tmp_path):
+    settings = {"epochs": 2, "learning_rate": 1e-3}
+    classifier, adapter = classifier_of(BINARY)
+    train(classifier, adapter, places={"checkpoints": Checkpoints(tmp_path)}, **settings)
+    counted = []
+
+    class Counts(Logged):
+        def advance(self, n, note=""):
+            counted.append(n)
+
+    resumed, history = resume(train, classifier_of, tmp_path, progress=Counts(), **settings)
+    assert counted == [6]
+    assert len(history.epochs) == 2
+    whole = classifier.state_dict()
+    assert all(torch.equal(whole[name], one) for name, one in resumed.state_dict().items())
+
+
+def test_the_callers_random_numbers_stay_as_they_were(classifier_of, train):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(*classifier_of(BINARY))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_whoever_watches_epochs_may_end_the_training(classifier_of, train):
+    seen = []
+
+    def on_epoch(epoch):
+        seen.append(epoch)
+        if epoch.epoch == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(*classifier_of(BINARY), on_epoch=on_epoch)
+    assert [one.epoch for one in seen] == [1, 2]
+    assert all(0 <= one.value <= 1 for one in seen)
 
 
 def test_all_problems_of_a_configuration_come_at_once():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.argument("data")
 @option("--out", "-o", type=click.Path(path_type=Path))
 @option("--overwrite", is_flag=True)
+@option("--resume", is_flag=True)
 @option("--dry-run", is_flag=True)
 @option("--validation", type=click.Path(path_type=Path))
 @option("--test", type=click.Path(path_type=Path))
