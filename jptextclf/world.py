@@ -131,7 +131,7 @@ class Several(World):
         self.add(length)
         letters = torch.zeros(int(length), dtype=torch.int64, device=device)
         if self.is_main:
-            letters += torch.tensor(list(data), device=device)
+            letters += torch.tensor(list(data), dtype=torch.int64, device=device)
         self.add(letters)
         return bytes(letters.tolist()).decode("utf-8")
 
