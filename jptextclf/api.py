@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -253,6 +253,17 @@ def train(
             unfinished.remove()
         path = Path(world.tell(str(target)))
         return replace(load(path, device=config.device), comparison=comparison)
+
+
+@contextmanager
+def _hint_to_resume(checkpoints: Checkpoints, run: Path, progress: Progress) -> Iterator[None]:
+    """However the training ends before its end: say how it goes on, if there is something to go on from."""
+    try:
+        yield
+    except BaseException:
+        if any(checkpoints.directory.iterdir()):
+            progress.warn(text("train.resume_with", out=run))
+        raise
 
 
 def _claim(
