@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from jptextclf.atomic import check_target
-from jptextclf.bundle import UPSTREAM, Bundle, open_bundle, run_files, write_bundle
+from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from jptextclf.exporters.judging import Policy
     from jptextclf.labels import LabelSchema
     from jptextclf.licensing import Component
-    from jptextclf.onnx_model import OnnxPrecision
 
 Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
 """A file, a directory, a corpus name, a hub data set id with ``@revision``, or ``(texts, labels)``."""
@@ -309,12 +308,10 @@ def _checkpoints(
     return checkpoints, newest
 
 
-def load(
-    path: str | os.PathLike[str], *, device: str = "auto", precision: OnnxPrecision | None = None
-) -> Run:
+def load(path: str | os.PathLike[str], *, device: str = "auto", precision: RunPrecision | None = None) -> Run:
     """Open a run directory or an export; every file is checked against its manifest, the model is read when first used.
 
-    :param precision: of an ONNX export, ``float32`` or ``int8``; None is ``float32``
+    :param precision: of a run ``float32`` or ``bfloat16``, of an ONNX export ``float32`` or ``int8``; None is ``float32``
     :raises SetupError: it is no run directory, or damaged
     """
     return Run(replace(open_bundle(Path(path)), precision=precision), device)
@@ -332,6 +329,7 @@ def evaluate(
     label_separator: str | None = None,
     encoding: str = "auto",
     device: str = "auto",
+    precision: RunPrecision | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Score a run on labelled texts.
@@ -342,7 +340,7 @@ def evaluate(
         run does not know
     """
     show = progress or Logged()
-    opened = run if isinstance(run, Run) else load(run, device=device)
+    opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
     loaded = _load_like_training(
         opened, data, columns=columns, text_column=text_column, label_column=label_column,
         split_column=split_column, label_separator=label_separator, encoding=encoding,
@@ -485,6 +483,7 @@ def predict_file(
     probabilities: bool = False,
     on_too_long: OnTooLong = "truncate",
     device: str = "auto",
+    precision: RunPrecision | None = None,
     progress: Progress | None = None,
 ) -> FilePrediction:
     """Classify every row of a file; columns and their order stay, four columns are added.
@@ -498,7 +497,7 @@ def predict_file(
     :raises DataError: the input cannot be read; ``output`` is then as it was
     """
     show = progress or Logged()
-    opened = run if isinstance(run, Run) else load(run, device=device)
+    opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
     table = open_table(input, encoding=input_encoding, columns=columns)
     # The columns that the run was trained on are looked for first, then the usual names.
     found = _columns_to_read(table, text_column, opened)

@@ -27,7 +27,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jptextclf import __version__, messages
 from jptextclf.adapters import TokenizerAdapter, open_adapter
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     import torch
 
+RunPrecision = Literal["float32", "bfloat16", "int8"]
+"""Of predictions: of a run ``float32`` or ``bfloat16``, of an ONNX export ``float32`` or ``int8``."""
 SCHEMA_VERSION = 1
 _RECORD, _COMPONENTS, _MANIFEST, _README = RUN_RECORD, "components.json", "MANIFEST.json", "README.md"
 UPSTREAM = "upstream"
@@ -108,8 +110,8 @@ class Bundle:
     """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
     upstream: Mapping[str, bytes] = field(default_factory=dict)
     """Licence, notice and card that came with the encoder: file name -> its bytes."""
-    precision: OnnxPrecision | None = None
-    """Which graph of an ONNX export is computed; None: float32."""
+    precision: RunPrecision | None = None
+    """How precisely it is computed; None: float32."""
 
     def __post_init__(self) -> None:
         values = [float(one) for one in self.thresholds]
@@ -126,11 +128,17 @@ class Bundle:
                 raise WorkError("W012", role=role)
 
     def load_model(self, device: str = "auto") -> tuple[Classifier, TokenizerAdapter, torch.device]:
-        """The classifier on its device, and its adapter."""
+        """The classifier on its device, and its adapter.
+
+        :raises ConfigError: it cannot be computed in this precision (``JPT-U160``, ``JPT-U182``)
+        """
         adapter = open_adapter(self.path, name=self.adapter, options=self.adapter_options)
         if self.record.get("export", {}).get("format") == "onnx":
             cpu = choose_device("cpu")
-            return load_onnx_classifier(self.path, precision=self.precision), adapter, cpu
+            graph = cast("OnnxPrecision | None", self.precision)
+            return load_onnx_classifier(self.path, precision=graph), adapter, cpu
+        if self.precision not in {None, "float32", "bfloat16"}:
+            raise ConfigError("U182", found=self.precision)
         chosen = choose_device(device)
         return load_classifier(self.path).to(chosen), adapter, chosen
 

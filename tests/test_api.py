@@ -326,3 +326,15 @@ def test_the_public_names_are_those_of_the_readme():
         assert getattr(jptextclf, name) is not None
     with pytest.raises(AttributeError):
         jptextclf.nothing  # noqa: B018
+
+
+def test_predictions_in_bfloat16_are_close_to_those_in_float32(trained, reviews):
+    texts = [text for text, _ in reviews]
+    exact = trained.predict(texts).probabilities
+    fast = load(trained.path, device="cpu", precision="bfloat16").predict(texts).probabilities
+    assert 0 < np.abs(fast - exact).max() < 0.05
+
+
+def test_int8_without_an_onnx_export_is_refused(trained):
+    with pytest.raises(ConfigError, match="JPT-U182"):
+        load(trained.path, device="cpu", precision="int8").predict(["良い"])

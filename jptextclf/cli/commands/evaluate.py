@@ -9,7 +9,13 @@ import click
 
 from jptextclf.cli._command import Command, option
 from jptextclf.cli._console import Talk, print_json, print_table
-from jptextclf.cli._options import device_option, json_option, quiet_option, reading_options
+from jptextclf.cli._options import (
+    device_option,
+    json_option,
+    quiet_option,
+    reading_options,
+    run_precision_option,
+)
 
 
 @click.command("evaluate", cls=Command)
@@ -18,13 +24,14 @@ from jptextclf.cli._options import device_option, json_option, quiet_option, rea
 @option("--split", type=click.Choice(["train", "validation", "test"]))
 @reading_options
 @device_option
+@run_precision_option
 @json_option
 @quiet_option
-def evaluate(*, run: Path, data: str, as_json: bool, quiet: bool, **options: Any) -> None:
+def evaluate(*, run: Path, data: str, as_json: bool, quiet: bool, run_precision: Any, **options: Any) -> None:
     from jptextclf import api
 
     talk = Talk(quiet=quiet)
-    evaluation = api.evaluate(run, data, progress=talk, **options)
+    evaluation = api.evaluate(run, data, precision=run_precision, progress=talk, **options)
     for remark in evaluation.remarks():
         talk.warn(remark)
     if as_json:

@@ -17,6 +17,7 @@ from jptextclf.cli._options import (
     json_option,
     on_too_long_option,
     quiet_option,
+    run_precision_option,
     text_column_option,
 )
 from jptextclf.errors import ConfigError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @option("--probabilities", is_flag=True)
 @on_too_long_option
 @device_option
+@run_precision_option
 @json_option
 @quiet_option
 def predict(
@@ -53,6 +55,7 @@ def predict(
     as_json: bool,
     quiet: bool,
     device: str,
+    run_precision: Any,
     on_too_long: Any,
     input_encoding: str,
     output_encoding: str | None,
@@ -64,7 +67,7 @@ def predict(
     from jptextclf import api
     from jptextclf.data.encoding import canonical_name
 
-    opened = api.load(run, device=device)
+    opened = api.load(run, device=device, precision=run_precision)
     talk = Talk(quiet=quiet)
     if input_path is not None and output_path is not None:
         done = api.predict_file(
