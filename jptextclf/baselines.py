@@ -8,7 +8,6 @@ reviews it beats word features, needs no dictionary, and takes a second for a fe
 from __future__ import annotations
 
 import time
-import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from jptextclf.evaluation import (
 )
 from jptextclf.messages import text
 from jptextclf.metrics import distinct_rows
+from jptextclf.ngrams import MAX_CHARACTERS, MAX_TRAINING_CHARACTERS, new_vectorizer, sample
 
 if TYPE_CHECKING:
     from jptextclf.data.examples import Examples
@@ -41,10 +41,6 @@ Labels = NDArray[np.int64]
 Guess = Callable[[Sequence[str]], Labels]
 Outcome = Literal["better", "not_better", "worse"]
 
-MAX_CHARACTERS = 1_000
-"""Of one text; what follows is not read."""
-MAX_TRAINING_CHARACTERS = 10_000_000
-"""Of all training texts; where there are more, a random part of the texts is used."""
 MAX_WEIGHTS = 25_000_000
 """Labels times n-grams of the linear model, of 8 bytes, twice in memory; rarer n-grams are left out above it."""
 LEAST_NGRAMS = 10_000
@@ -58,9 +54,6 @@ FOLDS = 3
 """Parts of the training texts, each scored by machines trained on the others, to set multi-label thresholds."""
 _SCORES_AT_ONCE = 10_000_000
 """Numbers of the matrix of texts by labels in memory together, of 8 bytes."""
-_START, _END = "\x02", "\x03"
-"""They let an n-gram stand at the start or end of its text, where Japanese puts its verdict (cross-validated on
-reviews: +0.6 and +1.3 points)."""
 
 
 @dataclass(frozen=True)
@@ -322,21 +315,17 @@ def _constant(answer: NDArray[np.int64], *notes: str) -> _Fitted:
 
 def _fit_ngrams(texts: Sequence[str], labels: Labels, n_labels: int, seed: int) -> _Fitted:
     """A linear model on character n-grams, or the nearest mean where the work or the memory would be too much."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     notes = []
-    chosen = _sample(texts, seed)
+    chosen = sample(
+        texts, seed, max_characters=MAX_CHARACTERS, max_training_characters=MAX_TRAINING_CHARACTERS
+    )
     if len(chosen) < len(texts):
         notes.append(text("baseline.sampled", n=len(chosen), total=len(texts)))
         texts, labels = [texts[index] for index in chosen], labels[chosen]
     if len(distinct_rows(labels)[0]) == 1:
         return _constant(labels[0], *notes, text("baseline.one_label"))
-    vectorizer = TfidfVectorizer(
-        analyzer="char",
-        ngram_range=(1, 4),
-        preprocessor=_normalized,
-        sublinear_tf=True,
-        max_features=max(LEAST_NGRAMS, MAX_WEIGHTS // n_labels),
+    vectorizer = new_vectorizer(
+        max_features=max(LEAST_NGRAMS, MAX_WEIGHTS // n_labels), max_characters=MAX_CHARACTERS
     )
     vectors = vectorizer.fit_transform(texts)
     passes = min(MAX_PASSES, MAX_UPDATES // (vectors.nnz * n_labels * (FOLDS if labels.ndim == 2 else 1)))
@@ -357,19 +346,6 @@ def _fit_ngrams(texts: Sequence[str], labels: Labels, n_labels: int, seed: int) 
         return np.concatenate([labels[:0], *parts])
 
     return _Fitted(guess, tuple(notes))
-
-
-def _normalized(raw: str) -> str:
-    """``"ｶﾞｷﾞ　ＡＢ" -> "\\x02ガギ ab\\x03"``"""
-    return _START + unicodedata.normalize("NFKC", raw[:MAX_CHARACTERS]).casefold() + _END
-
-
-def _sample(texts: Sequence[str], seed: int) -> NDArray[np.int64]:
-    """Indices of the texts to train on, in their order: all, or a random part that is short enough together."""
-    lengths = np.array([min(len(one), MAX_CHARACTERS) for one in texts])
-    order = np.random.default_rng(seed).permutation(len(texts))
-    n = max(1, int(np.searchsorted(lengths[order].cumsum(), MAX_TRAINING_CHARACTERS, side="right")))
-    return np.sort(order[:n])
 
 
 Decide = Callable[[Any], Labels]
