@@ -6,9 +6,10 @@ the encoder"; what was chosen is recorded in the run.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jptextclf.errors import ConfigError
 from jptextclf.messages import did_you_mean, listing, text
@@ -52,6 +53,7 @@ class TrainConfig:
     ``windows`` everything: overlapping windows, whose logits are averaged."""
     window_overlap: int = 32
     """Pieces that neighbouring windows share."""
+
     epochs: int | None = None
     """Passes over the training texts. None: by their number (:func:`default_epochs`)."""
     batch_size: int = 32
@@ -66,6 +68,15 @@ class TrainConfig:
     """Gradients are clipped to this norm."""
     class_weights: ClassWeights = "none"
     """``balanced`` weighs each label by ``texts / (labels * texts with it)``."""
+    metric: Metric | None = None
+    """Picks the best epoch on validation. None: ``macro_f1``."""
+    patience: int | None = 3
+    """Training ends after this many epochs without a better value; 0 or None never ends early."""
+    validation_fraction: float = 0.1
+    """Share of the training texts held out where no validation split is given."""
+    seed: int = 0
+    """Of the split, the head, dropout and the order of texts."""
+
     loss: Loss = "cross_entropy"
     """``focal`` turns down texts that are already right (Lin et al. 2017)."""
     focal_gamma: float = 2.0
@@ -78,31 +89,25 @@ class TrainConfig:
     """Share of the teacher in the loss; the labels have the rest."""
     distillation_temperature: float = 2.0
     """Both sides' logits are divided by it before the softmax (Hinton et al. 2015)."""
+
     layer_decay: float = 1.0
     """Learning rate of each layer as a share of that of the layer above; 1 is the same for all."""
     frozen_layers: int = 0
     """Lower layers that stay as they are; the embeddings stay too unless it is 0."""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass instead of keeping them: less memory, about a third slower."""
     lora_rank: int = 0
     """Train low-rank additions of this rank to queries and values instead of the encoder; 0 trains the encoder. They
     are added to the weights before saving."""
     lora_alpha: float | None = None
     """Scale of these additions, divided by the rank. None: twice the rank."""
-    metric: Metric | None = None
-    """Picks the best epoch on validation. None: ``macro_f1``."""
-    patience: int | None = 3
-    """Training ends after this many epochs without a better value; 0 or None never ends early."""
-    validation_fraction: float = 0.1
-    """Share of the training texts held out where no validation split is given."""
-    seed: int = 0
-    """Of the split, the head, dropout and the order of texts."""
+
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     precision: Precision = "auto"
     """Of matrix products in training. ``auto``: bfloat16 where the hardware computes with it, else float32."""
     max_tokens: int = 8192
     """Pieces in one micro-batch at most: bounds memory, never changes the result's mathematics."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, about a third slower."""
     attention: Attention = "auto"
     """How texts of different length are computed together: ``auto`` takes the fastest that the device has;
     ``padded`` pads, the only way for some architectures."""
@@ -132,16 +137,8 @@ class TrainConfig:
         for name in ("trackers", "extra_columns"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        problems = [
-            text(
-                "config.problem",
-                name=name,
-                found=repr(getattr(self, name)),
-                expected=text(f"config.{expected}"),
-            )
-            for name, (valid, expected) in _RULES.items()
-            if not valid(getattr(self, name))
-        ]
+        found = (problem_of(name, getattr(self, name)) for name in _RULES)
+        problems = [problem for problem in found if problem is not None]
         for field in fields(self):
             value = getattr(self, field.name)
             # numpy's numbers are numbers, but not JSON's.
@@ -166,6 +163,60 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+_GROUP_STARTS = {
+    "mode": "model", "epochs": "training", "loss": "targets", "layer_decay": "parameters", "device": "computing",
+    "pooling": "features", "use": "license",
+}  # fmt: skip
+
+
+def groups() -> dict[str, str]:
+    """Every setting -> the group under whose heading it is shown: fields up to the next start belong together."""
+    found, group = {}, ""
+    for field in fields(TrainConfig):
+        group = _GROUP_STARTS.get(field.name, group)
+        found[field.name] = group
+    return found
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which values an option takes, as its annotation says."""
+
+    type: type
+    """``str``, ``int``, ``float``, ``bool``, ``Path``, or ``tuple`` for several names."""
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    """Whether None, "chosen from the data or the encoder", is a value."""
+
+
+def kinds(options: type[Any]) -> dict[str, Kind]:
+    """Every field of a dataclass of options -> its kind; the one home of option names and types.
+
+    :param options: :class:`TrainConfig`, or another whose annotations have the same forms
+    """
+    hints = get_type_hints(options)
+    return {name: _kind(hints[name]) for name in (field.name for field in fields(options))}
+
+
+def _kind(hint: Any) -> Kind:
+    if get_origin(hint) is UnionType or get_origin(hint) is Union:
+        (inner,) = (one for one in get_args(hint) if one is not type(None))
+        return replace(_kind(inner), optional=True)
+    if get_origin(hint) is Literal:
+        return Kind(str, get_args(hint))
+    if get_origin(hint) is tuple:
+        return replace(_kind(get_args(hint)[0]), type=tuple)
+    return Kind(hint)
+
+
+def problem_of(name: str, value: Any) -> str | None:
+    """What is wrong with a value of this setting, as a sentence; None where it is right."""
+    valid, expected = _RULES[name]
+    if valid(tuple(value) if isinstance(value, list) else value):
+        return None
+    return text("config.problem", name=name, found=repr(value), expected=text(f"config.{expected}"))
 
 
 def default_learning_rate(width: int) -> float:

@@ -49,10 +49,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
+        mode: str = "finetune",
         model: str = "builtin",
         dictionary: str | None = None,
         task: str = "auto",
         max_length: int = 256,
+        long_texts: str = "truncate",
+        window_overlap: int = 32,
         epochs: int | None = None,
         batch_size: int = 32,
         learning_rate: float | None = None,
@@ -64,9 +67,28 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         patience: int | None = 3,
         validation_fraction: float = 0.1,
         seed: int = 0,
+        loss: str = "cross_entropy",
+        focal_gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        teacher: str | None = None,
+        distillation_weight: float = 0.5,
+        distillation_temperature: float = 2.0,
+        layer_decay: float = 1.0,
+        frozen_layers: int = 0,
+        lora_rank: int = 0,
+        lora_alpha: float | None = None,
         device: str = "auto",
         precision: str = "auto",
         max_tokens: int = 8192,
+        gradient_checkpointing: bool = False,
+        attention: str = "auto",
+        checkpoint_steps: int | None = None,
+        trackers: Sequence[str] = (),
+        pooling: str = "mean",
+        pooled_layers: int = 1,
+        head: str = "logistic",
+        extra_columns: Sequence[str] = (),
+        ngrams: bool = False,
         use: str | None = None,
         policy: str | None = None,
         data_origin: str | None = None,
@@ -74,10 +96,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         personal_information: str | None = None,
         progress: Progress | None = None,
     ) -> None:
+        self.mode = mode
         self.model = model
         self.dictionary = dictionary
         self.task = task
         self.max_length = max_length
+        self.long_texts = long_texts
+        self.window_overlap = window_overlap
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -89,9 +114,28 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
+        self.loss = loss
+        self.focal_gamma = focal_gamma
+        self.label_smoothing = label_smoothing
+        self.teacher = teacher
+        self.distillation_weight = distillation_weight
+        self.distillation_temperature = distillation_temperature
+        self.layer_decay = layer_decay
+        self.frozen_layers = frozen_layers
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha
         self.device = device
         self.precision = precision
         self.max_tokens = max_tokens
+        self.gradient_checkpointing = gradient_checkpointing
+        self.attention = attention
+        self.checkpoint_steps = checkpoint_steps
+        self.trackers = trackers
+        self.pooling = pooling
+        self.pooled_layers = pooled_layers
+        self.head = head
+        self.extra_columns = extra_columns
+        self.ngrams = ngrams
         self.use = use
         self.policy = policy
         self.data_origin = data_origin

@@ -27,7 +27,14 @@ class Terminated(BaseException):
 
 
 class Option(click.Option):
-    """An option whose help stands in the catalogue."""
+    """An option whose help stands in the catalogue.
+
+    :param heading: key of the heading under which the help shows it
+    """
+
+    def __init__(self, *names: Any, heading: str = "cli.options", **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self.heading = heading
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         key = f"opt.{self.name}"
@@ -78,11 +85,13 @@ class _Speaking(click.Command):
                 formatter.write("\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        records = [record for one in options if (record := one.get_help_record(ctx)) is not None]
-        if records:
-            with formatter.section(text("cli.options")):
-                formatter.write_dl(records)
+        records: dict[str, list[tuple[str, str]]] = {"cli.options": []}
+        for one in self.get_params(ctx):
+            if isinstance(one, click.Option) and (record := one.get_help_record(ctx)) is not None:
+                records.setdefault(getattr(one, "heading", "cli.options"), []).append(record)
+        for heading, some in records.items():
+            with formatter.section(text(heading)):
+                formatter.write_dl(some)
 
     def _key(self) -> str:
         return f"help.{self.callback.__name__}" if self.callback else ""

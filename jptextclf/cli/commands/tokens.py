@@ -33,7 +33,9 @@ _BATCH_FRONT, _BATCH_BACK = 5, 3
 @option("--model", show_default="builtin")
 @option("--compare", nargs=2, metavar="M1 M2")
 @option("--max-length", type=int)
-@option("--mode", type=click.Choice(["safe", "reference"]), default="safe", show_default=True)
+@option(
+    "--mode", "tokenizer_mode", type=click.Choice(["safe", "reference"]), default="safe", show_default=True
+)
 @option("--dictionary")
 @option("--html", "html_path", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
@@ -43,7 +45,7 @@ def tokens(
     model: str | None,
     compare: tuple[str, str] | None,
     max_length: int | None,
-    mode: Any,
+    tokenizer_mode: Any,
     dictionary: str | None,
     html_path: Path | None,
     as_json: bool,
@@ -58,7 +60,8 @@ def tokens(
 
     names = compare or (model or "builtin",)
     adapters = [
-        (name, load_adapter(name, mode=mode, dictionary=dictionary, progress=Talk())) for name in names
+        (name, load_adapter(name, mode=tokenizer_mode, dictionary=dictionary, progress=Talk()))
+        for name in names
     ]
     found = tour(adapters, given, max_length=max_length)
     if html_path is not None:

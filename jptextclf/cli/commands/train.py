@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 @option("--overwrite", is_flag=True)
 @option("--resume", is_flag=True)
 @option("--dry-run", is_flag=True)
-@option("--validation", type=click.Path(path_type=Path))
-@option("--test", type=click.Path(path_type=Path))
+@option("--validation", type=click.Path(path_type=Path), heading="settings.group_data")
+@option("--test", type=click.Path(path_type=Path), heading="settings.group_data")
 @reading_options
 @origin_options
 @settings_options
