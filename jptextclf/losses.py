@@ -169,7 +169,7 @@ def _contradictions(config: TrainConfig, *, has_votes: bool) -> Iterator[str]:
         return [name for name in names if getattr(config, name) != _DEFAULTS[name]]
 
     votes = ["votes_column"] if has_votes else []
-    needed = {
+    needed: dict[str, tuple[str, ...]] = {
         "loss = focal": () if config.loss == "focal" else ("focal_gamma",),
         "teacher": () if config.teacher else ("distillation_weight", "distillation_temperature"),
         "lora_rank": () if config.lora_rank else ("lora_alpha",),
@@ -177,15 +177,15 @@ def _contradictions(config: TrainConfig, *, has_votes: bool) -> Iterator[str]:
     for need, names in needed.items():
         for name in changed(names):
             yield text("losses.without_effect", name=name, need=need)
-    if config.mode == "features" and (names := changed(_FINETUNE_ONLY) + votes):
-        yield text("losses.not_with_features", names=listing(names))
+    if config.mode == "features" and (unused := changed(_FINETUNE_ONLY) + votes):
+        yield text("losses.not_with_features", names=listing(unused))
         return
     if has_votes and config.loss == "focal":
         yield text("losses.focal_and_votes")
     if config.teacher and config.distillation_weight == 0:
         yield text("losses.teacher_unheard")
-    if config.teacher and config.distillation_weight == 1 and (names := changed(_LABELS_ONLY) + votes):
-        yield text("losses.labels_unheard", names=listing(names))
+    if config.teacher and config.distillation_weight == 1 and (unheard := changed(_LABELS_ONLY) + votes):
+        yield text("losses.labels_unheard", names=listing(unheard))
 
 
 def distillation(

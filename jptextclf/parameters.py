@@ -79,7 +79,7 @@ def freeze_lower_layers(classifier: Classifier, n: int) -> None:
     depths = _depths(classifier)
     for parameter in classifier.parameters():
         if n and depths[id(parameter)] <= n:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
 
 
 def enable_gradient_checkpointing(classifier: Classifier) -> None:
@@ -122,7 +122,7 @@ def add_lora(classifier: Classifier, *, rank: int, alpha: float, seed: int) -> N
         torch.manual_seed(seed)
         inject_adapter_in_model(settings, network)
     for parameter in head:
-        parameter.requires_grad_(requires_grad=True)
+        parameter.requires_grad = True
 
 
 def merge_lora(classifier: Classifier) -> None:

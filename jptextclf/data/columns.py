@@ -60,6 +60,8 @@ class Columns:
     text: tuple[str, ...]
     label: str | None = None
     split: str | None = None
+    votes: str | None = None
+    """Annotators' votes, where they are asked for."""
 
     def describe(self) -> str:
         """One phrase for people, such as ``text: 本文, label: 評価``."""
@@ -68,10 +70,13 @@ class Columns:
             parts.append(text("data.column_label", name=self.label))
         if self.split is not None:
             parts.append(text("data.column_split", name=self.split))
+        if self.votes is not None:
+            parts.append(text("votes.column", name=self.votes))
         return listing(parts)
 
     def to_json(self) -> dict[str, object]:
-        return {"text": list(self.text), "label": self.label, "split": self.split}
+        found: dict[str, object] = {"text": list(self.text), "label": self.label, "split": self.split}
+        return found if self.votes is None else {**found, "votes": self.votes}
 
 
 def find_columns(
@@ -80,6 +85,7 @@ def find_columns(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split_column: str | None = None,
+    votes_column: str | None = None,
     need_label: bool,
 ) -> Columns:
     """Choose the columns, as named or by usual names.
@@ -87,6 +93,7 @@ def find_columns(
     :param columns: all names of the table
     :param text_column: one name, several in a list, or several between commas; their texts are joined with a space
     :param split_column: the empty string: none is looked for
+    :param votes_column: never looked for
     :param need_label: False where labels are not asked for: then one is taken only where it is certain
     :raises DataError: a named column is not there (``JPT-D019``); none has a usual name (``JPT-D018``, or
         ``JPT-D021`` where the first row looks like data); several have (``JPT-D020``)
@@ -97,7 +104,8 @@ def find_columns(
         split = _named(columns, split_column)
     texts = tuple(_named(columns, name) for name in _list_of(columns, text_column))
     label = _named(columns, label_column) if label_column else None
-    taken = (*texts, *([label] if label else []), *([split] if split else []))
+    votes = _named(columns, votes_column) if votes_column else None
+    taken = (*texts, *(name for name in (label, split, votes) if name))
     missing = []
     if not texts:
         found = _one(columns, _TEXT, "text", taken)
@@ -110,7 +118,9 @@ def find_columns(
         raise _not_found(columns, missing)
     if label in texts or (split is not None and split in (*texts, label)):
         raise ConfigError("U034", column=label if label in texts else split)
-    return Columns(texts, label, split)
+    if votes is not None and votes in (*texts, label, split):
+        raise ConfigError("U034", column=votes)
+    return Columns(texts, label, split, votes)
 
 
 def joined(cells: Sequence[Cell]) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jptextclf.data.columns import Columns
     from jptextclf.data.encoding import FileEncoding
+    from jptextclf.data.votes import Votes
     from jptextclf.licensing.components import Component
 
 Split = Literal["train", "validation", "test"]
@@ -35,6 +36,8 @@ class Examples:
     """Label names of each text, in the order written; None where labels were not asked for."""
     rows: list[int]
     """Data row of each text in its file, from 1."""
+    votes: list[Votes] | None = None
+    """What the annotators of each text said, where that was asked for."""
 
     def __post_init__(self) -> None:
         if len(self.rows) != len(self.texts) or (
@@ -51,6 +54,7 @@ class Examples:
             [self.texts[index] for index in indices],
             None if self.labels is None else [self.labels[index] for index in indices],
             [self.rows[index] for index in indices],
+            None if self.votes is None else [self.votes[index] for index in indices],
         )
 
     def label_counts(self) -> dict[str, int]:

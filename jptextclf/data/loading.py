@@ -23,6 +23,7 @@ from jptextclf.data.origin import DataOrigin
 from jptextclf.data.rows import Cell, Row, Source, folded_name, is_empty, text_of
 from jptextclf.data.splits import folded
 from jptextclf.data.tables import FORMATS, Table, hash_of, neighbours, open_saved_tables, open_table
+from jptextclf.data.votes import Votes, check_votes, read_votes
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.messages import did_you_mean, listing, text
 
@@ -49,6 +50,7 @@ class ReadOptions:
     label_separator: str | None = None
     encoding: str = "auto"
     need_labels: bool = True
+    votes_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.label_separator == "":
@@ -60,6 +62,7 @@ class ReadOptions:
             text_column=self.text_column,
             label_column=self.label_column,
             split_column=self.split_column,
+            votes_column=self.votes_column,
             need_label=self.need_labels,
         )
 
@@ -100,6 +103,7 @@ class _Bucket:
     texts: list[str] = field(default_factory=list)
     labels: list[Labels] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
+    votes: list[Votes] = field(default_factory=list)
 
 
 def load_data(
@@ -111,6 +115,7 @@ def load_data(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split_column: str | None = None,
+    votes_column: str | None = None,
     label_separator: str | None = None,
     encoding: str = "auto",
     need_labels: bool = True,
@@ -129,6 +134,7 @@ def load_data(
     :param columns: names of all columns, for files without a header
     :param text_column: one name, or several whose texts are joined with a space
     :param split_column: which column tells the split; the empty string: none does
+    :param votes_column: which column holds annotators' votes, read for training texts only
     :param training: False for data that a model is only evaluated on: rows without a split are ``test``, and one
         label is enough
     :param origin: the user's declaration about the data, for the licence record
@@ -138,10 +144,13 @@ def load_data(
     :raises SetupError: a corpus or a package is missing
     """
     options = ReadOptions(
-        columns, text_column, label_column, split_column, label_separator, encoding, need_labels
+        columns, text_column, label_column, split_column, label_separator, encoding, need_labels, votes_column
     )
     origin = origin or DataOrigin()
     if isinstance(data, tuple):
+        if votes_column is not None:
+            # There is no such column: the error says which there are.
+            options.columns_of(("text", "label"))
         return _from_memory(data, need_labels=need_labels, training=training, origin=origin)
     source = os.fspath(data)
     found = _resolve(source, options, progress)
@@ -329,10 +338,13 @@ def _collect(
     """Read one table into the buckets; every row is kept or rejected."""
     if one.split is not None:
         options = replace(options, split_column="")
+    if (one.split or default) != "train":
+        options = replace(options, votes_column=None)
     columns = options.columns_of(one.source.columns)
     names = one.source.columns
     text_of_row, label_of_row = _pickers(names, columns)
     split_place = names.index(columns.split) if columns.split is not None else None
+    votes_place = names.index(columns.votes) if columns.votes is not None else None
     file = FileSummary(one.name, one.format, columns, "", one.source.encoding)
     summary.files.append(file)
     unknown: dict[str, RowNumbers] = {}
@@ -360,6 +372,8 @@ def _collect(
                 continue
             stripped += isinstance(cell, str) and cell != cell.strip()
             bucket.labels.append(labels)
+        if votes_place is not None and split == "train":
+            bucket.votes.append(read_votes(row.cells[votes_place]))
         bucket.texts.append(words)
         bucket.rows.append(row.number)
         file.kept += 1
@@ -388,7 +402,9 @@ def _finish(
 ) -> LoadedData:
     """The examples, after what can be said only about all of them."""
     splits: dict[Split, Examples] = {
-        split: Examples(bucket.texts, bucket.labels if with_labels else None, bucket.rows)
+        split: Examples(
+            bucket.texts, bucket.labels if with_labels else None, bucket.rows, bucket.votes or None
+        )
         for split, bucket in buckets.items()
         if bucket.texts
     }
@@ -422,6 +438,9 @@ def _check_training(splits: dict[Split, Examples], summary: DataSummary) -> None
         raise DataError(
             "D027", source=summary.source, labels=listing(known) or text("words.none"), n=len(train)
         )
+    if train.votes is not None:
+        column = next(file.columns.votes for file in summary.files if file.columns.votes is not None)
+        check_votes(train.votes, train.rows, labels=known, column=column)
     for split, examples in splits.items():
         new: dict[str, RowNumbers] = {}
         for row, names in zip(examples.rows, examples.labels or (), strict=True):
