@@ -6,8 +6,11 @@ included, reaches the disk.
 
 import errno
 import os
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 OPERATIONS = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "chmod", "fchmod")
 
@@ -109,3 +112,22 @@ def all_faults(monkeypatch, work, **fault):
 def leftovers(directory):
     """Hidden files and directories that something half-done left behind."""
     return sorted(str(path) for path in Path(directory).rglob(".jptextclf-*"))
+
+
+@contextmanager
+def mounted(directory, options):
+    """A small disk of its own, in memory; the test is skipped where nothing may be mounted."""
+    directory.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def remount(directory, options):
+    """Give a mounted disk other options."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(directory)], check=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import torch
-from faulty_os import Crash, FaultyDisk, all_faults, leftovers
+from faulty_os import Crash, FaultyDisk, all_faults, leftovers, mounted, remount
 from safetensors.torch import load_file
 
 from jptextclf import messages
@@ -425,21 +425,8 @@ def test_a_file_that_may_not_grow_is_one_sentence_with_the_bytes_needed(checkpoi
     assert_holds(checkpoints.newest()[0], 10)
 
 
-@contextmanager
-def mounted(directory, *options):
-    """A small disk of its own."""
-    directory.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", *options, str(directory)], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
-
-
 def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
-    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=3m", "tmpfs") as disk:
+    with mounted(tmp_path / "disk", "size=3m") as disk:
         checkpoints = Checkpoints(disk / "checkpoints")
         save(checkpoints, 10)
         with pytest.raises(WorkError) as caught:
@@ -453,10 +440,10 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
 
 
 def test_a_read_only_disk_is_one_sentence_and_loses_nothing(tmp_path):
-    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=3m", "tmpfs") as disk:
+    with mounted(tmp_path / "disk", "size=3m") as disk:
         checkpoints = Checkpoints(disk / "checkpoints")
         save(checkpoints, 10)
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        remount(disk, "ro")
         with pytest.raises(WorkError, match="Read-only") as caught:
             save(checkpoints, 20)
         assert caught.value.code == "JPT-W033"

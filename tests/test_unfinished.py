@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from faulty_os import Crash, all_faults, leftovers
+from faulty_os import Crash, all_faults, leftovers, mounted, remount
 
 from jptextclf import messages
 from jptextclf.errors import ConfigError, SetupError, WorkError
@@ -324,3 +324,13 @@ def test_a_disk_that_fails_gives_one_sentence_and_stops_no_later_start(run, monk
 
     assert all_faults(monkeypatch, work, errno=errno.EIO) > 20
     assert codes == {"JPT-W011"}
+
+
+def test_a_read_only_disk_is_one_sentence(tmp_path):
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        begin(disk / "a")
+        remount(disk, "ro")
+        for run, options in ((disk / "a", {"resume": True}), (disk / "b", {})):
+            with pytest.raises(WorkError, match="Read-only") as caught:
+                Unfinished.claim(run, **options)
+            assert caught.value.code == "JPT-W011"
