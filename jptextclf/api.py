@@ -13,12 +13,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from jptextclf.atomic import check_target
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
-from jptextclf.config import TrainConfig
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
@@ -36,6 +35,7 @@ from jptextclf.messages import language as language_of_now
 from jptextclf.messages import listing, text
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
+from jptextclf.settings import RunOptions, resolve
 from jptextclf.subjects import find_subject
 from jptextclf.training import Watchers
 from jptextclf.unfinished import Unfinished, unfinished_directory
@@ -43,6 +43,7 @@ from jptextclf.world import World, join
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
+    from jptextclf.config import TrainConfig
     from jptextclf.data.examples import DataSummary, LoadedData
     from jptextclf.data.rows import Row
     from jptextclf.exporters.judging import Policy
@@ -141,14 +142,16 @@ class DryRun:
 
 
 @overload
-def train(data: Data, *, dry_run: Literal[True], **options: Any) -> DryRun: ...
+def train(data: Data | None = None, *, dry_run: Literal[True], **options: Any) -> DryRun: ...
 @overload
-def train(data: Data, *, dry_run: Literal[False] = False, **options: Any) -> Run: ...
+def train(data: Data | None = None, *, dry_run: Literal[False] = False, **options: Any) -> Run: ...
 @overload
-def train(data: Data, *, dry_run: bool, **options: Any) -> Run | DryRun: ...
+def train(data: Data | None = None, *, dry_run: bool, **options: Any) -> Run | DryRun: ...
 def train(
-    data: Data,
+    data: Data | None = None,
     *,
+    config: str | os.PathLike[str] | None = None,
+    set: Sequence[str] = (),  # noqa: A002 - the option's name
     dry_run: bool = False,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -160,7 +163,7 @@ def train(
     label_column: str | None = None,
     split_column: str | None = None,
     label_separator: str | None = None,
-    encoding: str = "auto",
+    encoding: str | None = None,
     data_origin: str | None = None,
     data_license: str | None = None,
     personal_information: str | None = None,
@@ -171,6 +174,8 @@ def train(
     """Fine-tune a classifier and write it into a run directory.
 
     :param data: file, directory, corpus name, hub id with ``@revision``, or ``(texts, labels)``
+    :param config: settings file (:mod:`jptextclf.settings`), which may also name the data; keywords go before it
+    :param set: ``key=value`` each, before the file and after keywords
     :param dry_run: decide and measure everything, train and write nothing
     :param out: run directory; None takes the first free ``runs/<name>-<n>``
     :param overwrite: replace a run that is at ``out``, once the new one is complete, and discard a training for it
@@ -185,17 +190,42 @@ def train(
     :param data_license: SPDX expression
     :param personal_information: ``none-confirmed``, ``contains`` or ``unknown``
     :param settings: fields of :class:`jptextclf.config.TrainConfig`, such as ``model`` or ``epochs``
-    :raises ConfigError: a setting or ``out`` cannot be used
+    :raises ConfigError: a setting, the file or ``out`` cannot be used, or nobody names the data (``JPT-U119``)
     :raises DataError: the data cannot be read as they are
     :raises SetupError: the encoder or the device is missing
     :raises WorkError: training or writing failed
     :raises LicenseError: the model would be blocked for the use that is named (``JPT-L010``)
     """
-    show = progress or Logged()
-    config = TrainConfig.from_options(settings)
+    given = {
+        "data": data, "out": out, "validation": validation, "test": test, "columns": columns,
+        "text_column": text_column, "label_column": label_column, "split_column": split_column,
+        "label_separator": label_separator, "encoding": encoding, "data_origin": data_origin,
+        "data_license": data_license, "personal_information": personal_information, "data_card": data_card,
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None}
+    resolved = resolve({**options, **settings}, config=config, set=set)
+    if resolved.run.data is None:
+        raise ConfigError("U119")
+    return _train(
+        cast("Data", resolved.run.data), resolved.config, resolved.run, dry_run=dry_run, overwrite=overwrite,
+        resume=resume, progress=progress,
+    )  # fmt: skip
+
+
+def _train(
+    data: Data,
+    config: TrainConfig,
+    options: RunOptions,
+    *,
+    dry_run: bool,
+    overwrite: bool,
+    resume: bool,
+    progress: Progress | None,
+) -> Run | DryRun:
+    show, out = progress or Logged(), options.out
     origin = declare(
-        data_origin=data_origin, data_license=data_license, personal_information=personal_information,
-        data_card=data_card if data_card is None else Path(data_card),
+        data_origin=options.data_origin, data_license=options.data_license,
+        personal_information=options.personal_information, data_card=options.data_card,
     )  # fmt: skip
     with ExitStack() as stack:
         world = join(config.device)
@@ -212,9 +242,9 @@ def train(
         else:
             target = Path(world.tell(""))
         loaded = load_data(
-            data, validation=validation, test=test, columns=columns, text_column=text_column,
-            label_column=label_column, split_column=split_column, label_separator=label_separator,
-            encoding=encoding, origin=origin, progress=show,
+            data, validation=options.validation, test=options.test, columns=options.columns,
+            text_column=options.text_column, label_column=options.label_column, split_column=options.split_column,
+            label_separator=options.label_separator, encoding=options.encoding, origin=origin, progress=show,
         )  # fmt: skip
         for line in loaded.summary.lines():
             show.say(line)
