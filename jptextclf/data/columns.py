@@ -7,10 +7,11 @@ same rank are a question to the user, never a guess.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jptextclf.data.rows import Cell, folded_name, shortened
+from jptextclf.data.rows import Cell, folded_name, shortened, text_of
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.messages import did_you_mean, listing, text
 
@@ -62,6 +63,8 @@ class Columns:
     split: str | None = None
     votes: str | None = None
     """Annotators' votes, where they are asked for."""
+    extra: tuple[str, ...] = ()
+    """What is joined to the text as numbers and categories, where that is asked for."""
 
     def describe(self) -> str:
         """One phrase for people, such as ``text: 本文, label: 評価``."""
@@ -72,11 +75,14 @@ class Columns:
             parts.append(text("data.column_split", name=self.split))
         if self.votes is not None:
             parts.append(text("votes.column", name=self.votes))
+        if self.extra:
+            parts.append(text("features.columns", names=listing(self.extra)))
         return listing(parts)
 
     def to_json(self) -> dict[str, object]:
         found: dict[str, object] = {"text": list(self.text), "label": self.label, "split": self.split}
-        return found if self.votes is None else {**found, "votes": self.votes}
+        found |= {} if self.votes is None else {"votes": self.votes}
+        return found | ({"extra": list(self.extra)} if self.extra else {})
 
 
 def find_columns(
@@ -86,6 +92,7 @@ def find_columns(
     label_column: str | None = None,
     split_column: str | None = None,
     votes_column: str | None = None,
+    extra_columns: Sequence[str] = (),
     need_label: bool,
 ) -> Columns:
     """Choose the columns, as named or by usual names.
@@ -93,7 +100,7 @@ def find_columns(
     :param columns: all names of the table
     :param text_column: one name, several in a list, or several between commas; their texts are joined with a space
     :param split_column: the empty string: none is looked for
-    :param votes_column: never looked for
+    :param votes_column: never looked for; ``extra_columns`` neither
     :param need_label: False where labels are not asked for: then one is taken only where it is certain
     :raises DataError: a named column is not there (``JPT-D019``); none has a usual name (``JPT-D018``, or
         ``JPT-D021`` where the first row looks like data); several have (``JPT-D020``)
@@ -105,7 +112,8 @@ def find_columns(
     texts = tuple(_named(columns, name) for name in _list_of(columns, text_column))
     label = _named(columns, label_column) if label_column else None
     votes = _named(columns, votes_column) if votes_column else None
-    taken = (*texts, *(name for name in (label, split, votes) if name))
+    extra = tuple(dict.fromkeys(_named(columns, name) for name in extra_columns))
+    taken = (*texts, *(name for name in (label, split, votes) if name), *extra)
     missing = []
     if not texts:
         found = _one(columns, _TEXT, "text", taken)
@@ -120,7 +128,31 @@ def find_columns(
         raise ConfigError("U034", column=label if label in texts else split)
     if votes is not None and votes in (*texts, label, split):
         raise ConfigError("U034", column=votes)
-    return Columns(texts, label, split, votes)
+    for name in extra:
+        if name in (*texts, label, split, votes):
+            raise ConfigError("U034", column=name)
+    return Columns(texts, label, split, votes, extra)
+
+
+def cells_beside(columns: Any, n_texts: int) -> dict[str, list[str]]:
+    """Columns that are in memory already, as cells: a list, array or series for each name.
+
+    :raises DataError: it is no mapping (``JPT-D066``), or a column has not as many values as there are texts
+        (``JPT-D064``)
+    """
+    if not isinstance(columns, Mapping) and not hasattr(columns, "columns"):
+        raise DataError("D066", found=type(columns).__name__)
+    found = {}
+    for name in columns:
+        values = columns[name]
+        if isinstance(values, str):
+            raise DataError("D066", found=f"{name}: str")
+        found[str(name)] = [
+            text_of(value) for value in (values.tolist() if hasattr(values, "tolist") else values)
+        ]
+        if len(found[str(name)]) != n_texts:
+            raise DataError("D064", name=name, found=len(found[str(name)]), expected=n_texts)
+    return found
 
 
 def joined(cells: Sequence[Cell]) -> str:

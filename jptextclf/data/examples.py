@@ -38,6 +38,8 @@ class Examples:
     """Data row of each text in its file, from 1."""
     votes: list[Votes] | None = None
     """What the annotators of each text said, where that was asked for."""
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    """Extra columns, by name: the cell beside each text."""
 
     def __post_init__(self) -> None:
         if len(self.rows) != len(self.texts) or (
@@ -55,6 +57,7 @@ class Examples:
             None if self.labels is None else [self.labels[index] for index in indices],
             [self.rows[index] for index in indices],
             None if self.votes is None else [self.votes[index] for index in indices],
+            {name: [cells[index] for index in indices] for name, cells in self.columns.items()},
         )
 
     def label_counts(self) -> dict[str, int]:

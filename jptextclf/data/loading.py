@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from jptextclf.data.columns import SPLIT_NAMES, Columns, find_columns, joined
+from jptextclf.data.columns import SPLIT_NAMES, Columns, cells_beside, find_columns, joined
 from jptextclf.data.examples import SPLITS, DataSummary, Examples, FileSummary, LoadedData, RowNumbers, Split
 from jptextclf.data.origin import DataOrigin
 from jptextclf.data.rows import Cell, Row, Source, folded_name, is_empty, text_of
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from jptextclf.progress import Progress
 
 Labels: TypeAlias = tuple[str, ...]
-InMemory: TypeAlias = tuple[Iterable[Any], Iterable[Any] | None]
+InMemory: TypeAlias = (
+    tuple[Iterable[Any], Iterable[Any] | None]
+    | tuple[Iterable[Any], Iterable[Any] | None, Mapping[str, Any] | None]
+)
 DataLike: TypeAlias = str | os.PathLike[str] | InMemory
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?::[^@]+)?(?:@[\w./-]+)?")
@@ -51,6 +54,7 @@ class ReadOptions:
     encoding: str = "auto"
     need_labels: bool = True
     votes_column: str | None = None
+    extra_columns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.label_separator == "":
@@ -63,6 +67,7 @@ class ReadOptions:
             label_column=self.label_column,
             split_column=self.split_column,
             votes_column=self.votes_column,
+            extra_columns=self.extra_columns,
             need_label=self.need_labels,
         )
 
@@ -104,6 +109,7 @@ class _Bucket:
     labels: list[Labels] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     votes: list[Votes] = field(default_factory=list)
+    columns: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def load_data(
@@ -116,6 +122,7 @@ def load_data(
     label_column: str | None = None,
     split_column: str | None = None,
     votes_column: str | None = None,
+    extra_columns: Sequence[str] = (),
     label_separator: str | None = None,
     encoding: str = "auto",
     need_labels: bool = True,
@@ -135,6 +142,7 @@ def load_data(
     :param text_column: one name, or several whose texts are joined with a space
     :param split_column: which column tells the split; the empty string: none does
     :param votes_column: which column holds annotators' votes, read for training texts only
+    :param extra_columns: columns that are read beside the texts; of data in memory all are
     :param training: False for data that a model is only evaluated on: rows without a split are ``test``, and one
         label is enough
     :param origin: the user's declaration about the data, for the licence record
@@ -144,7 +152,15 @@ def load_data(
     :raises SetupError: a corpus or a package is missing
     """
     options = ReadOptions(
-        columns, text_column, label_column, split_column, label_separator, encoding, need_labels, votes_column
+        columns,
+        text_column,
+        label_column,
+        split_column,
+        label_separator,
+        encoding,
+        need_labels,
+        votes_column,
+        extra_columns,
     )
     origin = origin or DataOrigin()
     if isinstance(data, tuple):
@@ -345,6 +361,7 @@ def _collect(
     text_of_row, label_of_row = _pickers(names, columns)
     split_place = names.index(columns.split) if columns.split is not None else None
     votes_place = names.index(columns.votes) if columns.votes is not None else None
+    extra_places = {name: names.index(name) for name in columns.extra}
     file = FileSummary(one.name, one.format, columns, "", one.source.encoding)
     summary.files.append(file)
     unknown: dict[str, RowNumbers] = {}
@@ -374,6 +391,8 @@ def _collect(
             bucket.labels.append(labels)
         if votes_place is not None and split == "train":
             bucket.votes.append(read_votes(row.cells[votes_place]))
+        for name, place in extra_places.items():
+            bucket.columns[name].append(text_of(row.cells[place]))
         bucket.texts.append(words)
         bucket.rows.append(row.number)
         file.kept += 1
@@ -403,7 +422,11 @@ def _finish(
     """The examples, after what can be said only about all of them."""
     splits: dict[Split, Examples] = {
         split: Examples(
-            bucket.texts, bucket.labels if with_labels else None, bucket.rows, bucket.votes or None
+            bucket.texts,
+            bucket.labels if with_labels else None,
+            bucket.rows,
+            bucket.votes or None,
+            dict(bucket.columns),
         )
         for split, bucket in buckets.items()
         if bucket.texts
@@ -506,17 +529,21 @@ def _components(source: str, found: _Found, validation: _Input | None, origin: D
 
 
 def _from_memory(data: InMemory, *, need_labels: bool, training: bool, origin: DataOrigin) -> LoadedData:
-    given, given_labels = data
+    given, given_labels, *beside = data
     if isinstance(given, str):
         raise DataError("D034", item=0, found="str", expected=text("data.expect_list"))
     texts = list(given)
     labels = [None] * len(texts) if given_labels is None else list(given_labels)
     if len(labels) != len(texts):
         raise DataError("D035", texts=len(texts), labels=len(labels))
+    extra = cells_beside(beside[0], len(texts)) if beside and beside[0] is not None else {}
     split: Split = "train" if training else "test"
     buckets: dict[Split, _Bucket] = {split: _Bucket()}
     file = FileSummary(
-        "memory", "memory", Columns(("texts",), "labels" if given_labels is not None else None), ""
+        "memory",
+        "memory",
+        Columns(("texts",), "labels" if given_labels is not None else None, extra=tuple(extra)),
+        "",
     )
     digest = hashlib.sha256()
     for number, (words, label) in enumerate(zip(texts, labels, strict=True), start=1):
@@ -525,7 +552,8 @@ def _from_memory(data: InMemory, *, need_labels: bool, training: bool, origin: D
                 "D034", item=number - 1, found=type(words).__name__, expected=text("data.expect_str")
             )
         names = _labels_in_memory(label, number - 1) if need_labels else None
-        digest.update(json.dumps([words, names]).encode() + b"\n")
+        row = [words, names, *([[cells[number - 1] for cells in extra.values()]] if extra else [])]
+        digest.update(json.dumps(row).encode() + b"\n")
         file.read += 1
         if is_empty(words):
             file.reject("empty_text", number)
@@ -535,6 +563,8 @@ def _from_memory(data: InMemory, *, need_labels: bool, training: bool, origin: D
             buckets[split].texts.append(words)
             buckets[split].labels.append(names or ())
             buckets[split].rows.append(number)
+            for name, cells in extra.items():
+                buckets[split].columns[name].append(cells[number - 1])
             file.kept += 1
     file.sha256 = digest.hexdigest()
     summary = DataSummary("memory", files=[file], components=[origin.component("memory", file.sha256)])
