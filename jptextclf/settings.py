@@ -213,7 +213,7 @@ def _problem(said: _Said) -> str | None:
     if said.name.startswith("["):
         return text("settings.section", name=said.name)
     if said.name not in _KINDS:
-        return text("settings.unknown", name=said.name, hint=did_you_mean(said.name, _KINDS))
+        return text("U022.message", name=said.name, hint=did_you_mean(said.name, _KINDS))
     value = _value(said)
     if said.name not in asdict(_RUN):
         return problem_of(said.name, value)
@@ -239,7 +239,7 @@ def _is_right(kind: Kind, value: Any) -> bool:
 def _problems_of_options(options: Mapping[str, Any]) -> list[str]:
     known = {name: value for name, value in options.items() if name in groups()}
     unknown = [name for name in options if name not in _KINDS]
-    found = [text("settings.unknown", name=name, hint=did_you_mean(name, _KINDS)) for name in unknown]
+    found = [text("U022.message", name=name, hint=did_you_mean(name, _KINDS)) for name in unknown]
     found += [problem for name, value in known.items() if (problem := problem_of(name, value))]
     return [f"{text('settings.origin_option')}: {problem}" for problem in found]
 
@@ -285,10 +285,22 @@ def _plain(value: Any) -> Any:
 
 
 def _assignment(name: str, value: Any) -> str:
-    if value is None and _DEFAULTS[name] is None:
-        return f'{"" if _word_for_none(name) else "# "}{name} = "{_word_for_none(name)}"'
-    # The one setting with a default in which None says the same as a number: patience.
-    return f"{name} = {to_toml(0 if value is None else _plain(value))}"
+    """``epochs = 3``; behind ``#`` where the key has no value."""
+    if value is None and not _word_for_none(name) and _DEFAULTS[name] is None:
+        return f'# {name} = ""'
+    return f"{name} = {_written(name, value)}"
+
+
+def shown(name: str, value: Any) -> str:
+    """A value for a table: as a settings file has it, texts without quotes."""
+    return value if isinstance(value, str) else _written(name, value).strip('"') or "-"
+
+
+def _written(name: str, value: Any) -> str:
+    if value is None:
+        # The one setting whose default is a number and which may be None, saying the same as 0: patience.
+        return to_toml(_word_for_none(name) if _DEFAULTS[name] is None else 0)
+    return to_toml(_plain(value))
 
 
 def to_toml(value: Any) -> str:

@@ -80,7 +80,8 @@ def test_every_command_is_in_the_readmes():
     ("args", "status", "code", "words"),
     [
         (["trian"], 2, "JPT-U090", "Did you mean 'train'?"),
-        (["train"], 2, "JPT-U092", "DATA"),
+        (["train"], 2, "JPT-U119", "jptextclf train reviews.csv"),
+        (["evaluate", "x"], 2, "JPT-U092", "DATA"),
         (["train", "x.csv", "--epoch", "3"], 2, "JPT-U091", "Did you mean '--epochs'?"),
         (["train", "x.csv", "--task", "foo"], 2, "JPT-U093", "multiclass"),
         (["train", "x.csv", "--epochs", "many"], 2, "JPT-U093", "many"),

@@ -10,7 +10,9 @@ import click
 from jptextclf.cli._command import Command, option
 from jptextclf.cli._console import Talk, print_json, print_table
 from jptextclf.cli._options import (
+    file_options,
     json_option,
+    only_given,
     origin_options,
     quiet_option,
     reading_options,
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command("train", cls=Command)
-@click.argument("data")
+@click.argument("data", required=False)
+@file_options
 @option("--out", "-o", type=click.Path(path_type=Path))
 @option("--overwrite", is_flag=True)
 @option("--resume", is_flag=True)
@@ -35,11 +38,11 @@ if TYPE_CHECKING:
 @settings_options
 @json_option
 @quiet_option
-def train(*, data: str, as_json: bool, quiet: bool, settings: dict[str, Any], **options: Any) -> None:
+def train(*, as_json: bool, quiet: bool, settings: dict[str, Any], **options: Any) -> None:
     from jptextclf import api
 
     talk = Talk(quiet=quiet)
-    done = api.train(data, progress=talk, **options, **settings)
+    done = api.train(progress=talk, **only_given(options), **settings)
     if isinstance(done, api.DryRun):
         print_json(done.to_json()) if as_json else _show_plan(done)
     else:
