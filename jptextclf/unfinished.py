@@ -9,6 +9,9 @@ It does not know how training works, nor what a checkpoint is.
 ``  owner.lock``            locked by the process that trains
 ``  owner.json``            that process: its id, machine and start; it stays only after a crash
 ==========================  =============================================================================
+
+Not every shared disk shows its locks to other machines. Therefore the owner also touches ``owner.json`` while it
+lives, and an owner on another machine is only followed after a while of silence.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import os
 import platform
 import shutil
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -43,6 +47,11 @@ if TYPE_CHECKING:
 _IDENTITY, _CHECKPOINTS, _LOCK, _OWNER = "lock.json", "checkpoints", "owner.lock", "owner.json"
 _PATIENCE = 1.0
 """Seconds in which a process that has just taken the lock says who it is."""
+_BEAT = 20.0
+"""Seconds between two signs of life."""
+_SILENCE = 180.0
+"""Seconds without one after which an owner on another machine is dead. Network disks may show times that are a minute
+old."""
 
 
 def unfinished_directory(run: Path) -> Path:
@@ -68,6 +77,8 @@ class Unfinished:
     """Whether it goes on from checkpoints that are there."""
     progress: Progress
     lock: BaseFileLock
+    over: threading.Event
+    """Ends the signs of life."""
 
     @classmethod
     def claim(
@@ -92,8 +103,9 @@ class Unfinished:
             try:
                 remove_leftovers(path)
                 before = _read_owner(path)
-                if before and before["host"] != platform.node():
-                    raise ConfigError("U137", path=path, file=path / _OWNER, **before)
+                if before and before["host"] != platform.node() and (silence := _silence(path)) < _SILENCE:
+                    seconds = {"silence": f"{silence:.0f}", "wait": f"{_SILENCE - silence:.0f}"}
+                    raise ConfigError("U137", path=path, file=path / _OWNER, **before, **seconds)
                 there = _checkpoints(path)
                 if there and not resume and not overwrite:
                     raise ConfigError("U135", path=path, checkpoint=there[-1])
@@ -103,7 +115,9 @@ class Unfinished:
             except BaseException:
                 lock.release()
                 raise
-        return cls(path, bool(there) and resume, show, lock)
+        over = threading.Event()
+        threading.Thread(target=_live, args=(path / _OWNER, over), daemon=True).start()
+        return cls(path, bool(there) and resume, show, lock, over)
 
     @property
     def checkpoints(self) -> Path:
@@ -143,6 +157,7 @@ class Unfinished:
         if not _checkpoints(self.path):
             self.remove()
             return
+        self.over.set()
         try:
             with write_errors(self.path):
                 (self.path / _OWNER).unlink(missing_ok=True)
@@ -154,6 +169,7 @@ class Unfinished:
 
         :raises WorkError: it cannot be removed (``JPT-W011``)
         """
+        self.over.set()
         try:
             with write_errors(self.path):
                 self._remove_checkpoints()
@@ -242,6 +258,19 @@ def _read_owner(path: Path) -> dict[str, str]:
         return {name: str(found[name]) for name in ("pid", "host", "started")}
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _live(owner: Path, over: threading.Event) -> None:
+    """Touch a file again and again; one that is gone, or a disk that fails, is for those who write to see."""
+    while not over.wait(_BEAT):
+        with contextlib.suppress(OSError):
+            os.utime(owner)
+
+
+def _silence(path: Path) -> float:
+    """Seconds since the owner's last sign of life, by the clock of the disk."""
+    os.utime(path / _LOCK)
+    return (path / _LOCK).stat().st_mtime - (path / _OWNER).stat().st_mtime
 
 
 def _owner(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -246,10 +247,42 @@ def test_an_owner_on_another_machine_is_asked_about(run):
         Unfinished.claim(run, resume=True)
     assert caught.value.code == "JPT-U137"
     assert "process 17 on other" in caught.value.message
+    assert "last sign of life was 0 s ago" in caught.value.message
     assert str(path / "owner.json") in caught.value.hint
     (path / "owner.json").unlink()
     with Unfinished.claim(run, resume=True) as unfinished:
         assert unfinished.resumed
+
+
+def test_an_owner_on_another_machine_that_was_silent_long_is_followed_with_a_notice(run):
+    path = begin(run)
+    owner = {"pid": "17", "host": "other", "started": "2026-01-01T00:00:00Z"}
+    (path / "owner.json").write_text(json.dumps(owner))
+    long_ago = time.time() - 200
+    os.utime(path / "owner.json", (long_ago, long_ago))
+    heard = Heard()
+    with Unfinished.claim(run, resume=True, progress=heard) as unfinished:
+        assert unfinished.resumed
+    assert "17" in heard.warned[0]
+
+
+def test_an_owner_gives_signs_of_life_until_it_ends(run, monkeypatch):
+    monkeypatch.setattr("jptextclf.unfinished._BEAT", 0.01)
+    threads = threading.active_count()
+    with Unfinished.claim(run) as unfinished:
+        owner = unfinished.path / "owner.json"
+        os.utime(owner, (0, 0))
+        end = time.monotonic() + 10
+        while owner.stat().st_mtime == 0 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert owner.stat().st_mtime > 0
+        owner.unlink()
+        time.sleep(0.05)
+        assert threading.active_count() == threads + 1
+    end = time.monotonic() + 10
+    while threading.active_count() > threads and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff"])
