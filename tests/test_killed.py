@@ -148,6 +148,32 @@ def test_death_at_every_operation_of_the_first_saves(training, out, start):
         shutil.rmtree(out)
 
 
+SETTINGS = {
+    "bfloat16": ["--precision", "bfloat16"],
+    "padded": ["--attention", "padded"],
+    "focal": ["--loss", "focal", "--layer-decay", "0.9", "--label-smoothing", "0.1", "--class-weights", "balanced"],
+    "frozen": ["--frozen-layers", "1", "--gradient-checkpointing"],
+    "lora": ["--lora-rank", "2"],
+    "windows": ["--long-texts", "windows", "--max-length", "16", "--window-overlap", "4"],
+    "patience": ["--patience", "1"],
+}  # fmt: skip
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
+def test_whatever_is_set_a_killed_training_ends_as_one_that_never_was(training, out, settings):
+    whole = out.with_name("whole")
+    done = training.warm.run(training.command(whole, *settings), below=SAVING)
+    assert done.status == 0, done.stderr
+    for operation in (done.operations // 3, done.operations // 2):
+        died = training.warm.run(training.command(out, "--resume", *settings), at=operation, below=SAVING)
+        assert died.status == 137
+    done = training.warm.run(training.command(out, "--resume", *settings))
+    assert done.status == 0, done.stderr
+    assert "Going on from step" in done.stderr
+    assert result_of(out) == result_of(whole)
+
+
 @pytest.mark.parametrize(
     "number",
     [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)],
