@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.command("train", cls=Command)
 @click.argument("data", required=False)
 @file_options
+@option("--lock", type=click.Path(path_type=Path))
 @option("--out", "-o", type=click.Path(path_type=Path))
 @option("--overwrite", is_flag=True)
 @option("--resume", is_flag=True)
