@@ -155,13 +155,15 @@ def check_lock(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _settings(prepared: Prepared) -> dict[str, Any]:
     """As given, but decided, and without places of this machine."""
     config, plan, encoder = prepared.config, prepared.plan, prepared.encoder
+    # With a frozen encoder nothing of the loop is used, and giving it is refused.
+    of_the_loop = ("epochs", "learning_rate", "metric", "precision") if config.mode == "finetune" else ()
     is_at_hub = encoder.kind == "hub" and encoder.revision
     decided = {
         "model": f"{encoder.name}@{encoder.revision}" if is_at_hub else encoder.name,
         "teacher": None if config.teacher is None else Path(config.teacher).name,
         "policy": None,
         "task": prepared.schema.task,
-        **{name: plan.to_json()[name] for name in ("epochs", "learning_rate", "metric", "precision")},
+        **{name: plan.to_json()[name] for name in of_the_loop},
     }
     return {**config.to_json(), **decided}
 

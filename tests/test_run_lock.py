@@ -237,3 +237,21 @@ def test_a_saved_classifier_keeps_its_lock(tiny_encoder, reviews, tmp_path):
     assert lock["data"]["source"] == "memory"
     TextClassifier.load(tmp_path / "a", device="cpu").save(tmp_path / "b")
     assert read_lock(tmp_path / "b") == lock
+
+
+def test_a_frozen_encoder_has_a_lock_too(tiny_encoder, reviews_csv, tmp_path):
+    options = {"mode": "features", "model": str(tiny_encoder), "device": "cpu", "max_length": 32}
+    first = train(reviews_csv, out=tmp_path / "a", ngrams=True, **options)
+    lock = read_lock(first.path)
+    assert (lock["settings"]["mode"], lock["settings"]["ngrams"]) == ("features", True)
+    second = train(reviews_csv, lock=first.path, model=str(tiny_encoder), out=tmp_path / "b")
+    assert read_lock(second.path) == lock
+    heads = [
+        {
+            file.name: file.read_bytes()
+            for file in run.path.iterdir()
+            if file.suffix in {".safetensors", ".txt"}
+        }
+        for run in (first, second)
+    ]
+    assert heads[0] == heads[1]
