@@ -15,12 +15,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+import numpy as np
+
 from jptextclf.atomic import check_target
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
+from jptextclf.data.rows import folded_name, text_of
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError, DataError
@@ -31,10 +34,11 @@ from jptextclf.exporters import export as export_directory
 from jptextclf.exporters import push as push_directory
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.reports import render
+from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.messages import language as language_of_now
-from jptextclf.messages import listing, text
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
+from jptextclf.run_lock import check_lock, check_places, make_lock, read_lock
 from jptextclf.settings import RunOptions, resolve
 from jptextclf.subjects import find_subject
 from jptextclf.training import Watchers
@@ -50,8 +54,14 @@ if TYPE_CHECKING:
     from jptextclf.labels import LabelSchema
     from jptextclf.licensing import Component
 
-Data = str | os.PathLike[str] | tuple[Sequence[str], Sequence[Any]]
-"""A file, a directory, a corpus name, a hub data set id with ``@revision``, or ``(texts, labels)``."""
+Data = (
+    str
+    | os.PathLike[str]
+    | tuple[Sequence[str], Sequence[Any]]
+    | tuple[Sequence[str], Sequence[Any], Mapping[str, Any]]
+)
+"""A file, a directory, a corpus name, a hub data set id with ``@revision``, ``(texts, labels)``, or
+``(texts, labels, columns)`` with columns as a mapping from names to lists."""
 _ROWS_AT_ONCE = 2048
 _ADDED = ("predicted_label", "predicted_probability", "truncated", "empty")
 
@@ -84,9 +94,17 @@ class Run:
         """The model, loaded when first asked for."""
         return Predictor.of(self.bundle, self.device)
 
-    def predict(self, texts: Sequence[str], *, on_too_long: OnTooLong = "truncate") -> Prediction:
+    def predict(
+        self,
+        texts: Sequence[str],
+        *,
+        columns: Mapping[str, Any] | None = None,
+        on_too_long: OnTooLong = "truncate",
+    ) -> Prediction:
         """Classify texts.
 
+        :param columns: name -> a value for each text, where the run was trained with ``extra_columns``
+        :raises ConfigError: columns are missing (``JPT-U125``), or the run knows none (``JPT-U126``)
         :raises TypeError: ``texts`` is one string, or an item of it is no string
         :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
         """
@@ -94,7 +112,7 @@ class Run:
             raise TypeError(
                 f"texts is one {type(texts).__name__}, expected a sequence of str: predict([text])"
             )
-        return self.predictor.predict(list(texts), on_too_long=on_too_long)
+        return self.predictor.predict(list(texts), columns=columns, on_too_long=on_too_long)
 
     def evaluate(self, data: Data, **options: Any) -> Evaluation:
         """:func:`evaluate` of this run."""
@@ -152,6 +170,7 @@ def train(
     *,
     config: str | os.PathLike[str] | None = None,
     set: Sequence[str] = (),  # noqa: A002 - the option's name
+    lock: str | os.PathLike[str] | None = None,
     dry_run: bool = False,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -176,6 +195,8 @@ def train(
     :param data: file, directory, corpus name, hub id with ``@revision``, or ``(texts, labels)``
     :param config: settings file (:mod:`jptextclf.settings`), which may also name the data; keywords go before it
     :param set: ``key=value`` each, before the file and after keywords
+    :param lock: of a run, as a file or the run directory: train again with its settings, and only if data, encoder,
+        teacher, tokenizer and dictionary are the same; other versions of packages are warned of
     :param dry_run: decide and measure everything, train and write nothing
     :param out: run directory; None takes the first free ``runs/<name>-<n>``
     :param overwrite: replace a run that is at ``out``, once the new one is complete, and discard a training for it
@@ -190,7 +211,8 @@ def train(
     :param data_license: SPDX expression
     :param personal_information: ``none-confirmed``, ``contains`` or ``unknown``
     :param settings: fields of :class:`jptextclf.config.TrainConfig`, such as ``model`` or ``epochs``
-    :raises ConfigError: a setting, the file or ``out`` cannot be used, or nobody names the data (``JPT-U119``)
+    :raises ConfigError: a setting, the file, the lock or ``out`` cannot be used, nobody names the data
+        (``JPT-U119``), or it is another training than the locked one (``JPT-U118``)
     :raises DataError: the data cannot be read as they are
     :raises SetupError: the encoder or the device is missing
     :raises WorkError: training or writing failed
@@ -203,12 +225,20 @@ def train(
         "data_license": data_license, "personal_information": personal_information, "data_card": data_card,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
-    resolved = resolve({**options, **settings}, config=config, set=set)
+    locked = None if lock is None else read_lock(lock)
+    resolved = resolve(
+        {**options, **settings},
+        config=config,
+        set=set,
+        locked=locked and locked["settings"],
+    )
     if resolved.run.data is None:
         raise ConfigError("U119")
+    if locked is not None:
+        check_places(locked, resolved.origins)
     return _train(
         cast("Data", resolved.run.data), resolved.config, resolved.run, dry_run=dry_run, overwrite=overwrite,
-        resume=resume, progress=progress,
+        resume=resume, progress=progress, lock=locked,
     )  # fmt: skip
 
 
@@ -221,6 +251,7 @@ def _train(
     overwrite: bool,
     resume: bool,
     progress: Progress | None,
+    lock: Mapping[str, Any] | None,
 ) -> Run | DryRun:
     show, out = progress or Logged(), options.out
     origin = declare(
@@ -244,7 +275,8 @@ def _train(
         loaded = load_data(
             data, validation=options.validation, test=options.test, columns=options.columns,
             text_column=options.text_column, label_column=options.label_column, split_column=options.split_column,
-            label_separator=options.label_separator, encoding=options.encoding, origin=origin, progress=show,
+            label_separator=options.label_separator, extra_columns=config.extra_columns, encoding=options.encoding,
+            origin=origin, progress=show,
         )  # fmt: skip
         for line in loaded.summary.lines():
             show.say(line)
@@ -253,11 +285,15 @@ def _train(
         if loaded.summary.label_separator is not None and config.task == "auto":
             config = replace(config, task="multilabel")
         prepared = prepare(loaded.splits, config, progress=show, world=world)
+        if lock is not None:
+            for line in check_lock(lock, make_lock(prepared, loaded.summary.to_json())):
+                show.warn(line)
         materials = prepared.components(loaded.summary.components)
         announce(materials, name=target.name, use=config.use, policy=config.policy, progress=show)
         if dry_run:
             files = (
                 *run_files(prepared.adapter),
+                *prepared.head_files(),
                 *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
             )
             return DryRun(target, prepared, preview(prepared), loaded.summary, files)
@@ -277,6 +313,7 @@ def _train(
                 replace(result.bundle, path=target),
                 result.predictor.classifier,
                 result.predictor.adapter,
+                features=result.predictor.features,
                 overwrite=overwrite,
             )
             unfinished.remove()
@@ -332,7 +369,7 @@ def _checkpoints(
         progress.warn(str(one))
     if newest is not None:
         progress.say(text("train.resumed", step=newest.step, path=unfinished.path))
-    elif unfinished.resumed:
+    elif unfinished.resumed and prepared.config.mode == "finetune":
         progress.warn(text("train.nothing_to_resume", path=unfinished.path))
     world.tell("" if newest is None else newest.path.name)
     return checkpoints, newest
@@ -379,9 +416,9 @@ def evaluate(
         show.say(line)
     examples = loaded.splits[_split_to_score(loaded, split)]
     known = known_references(opened.schema, examples.labels or [])
-    texts = [one for one, kept in zip(examples.texts, known.kept, strict=True) if kept]
-    with phase(show, text("evaluate.phase"), len(texts)):
-        prediction = opened.predictor.predict(texts, progress=show)
+    some = examples.select(np.flatnonzero(known.kept).tolist())
+    with phase(show, text("evaluate.phase"), len(some)):
+        prediction = opened.predictor.predict(some.texts, columns=some.columns or None, progress=show)
     return score(
         opened.schema,
         known.references,
@@ -532,6 +569,7 @@ def predict_file(
     # The columns that the run was trained on are looked for first, then the usual names.
     found = _columns_to_read(table, text_column, opened)
     show.say(text("predict.columns", text=listing(found.text)))
+    extra = _extra_places(table, opened)
     added = [*_ADDED, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
     names = _unused_names(table.columns, added)
     read = truncated = empty = 0
@@ -542,7 +580,14 @@ def predict_file(
     ):
         for rows in _batches(table.rows()):
             texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
-            prediction = opened.predictor.predict(texts, on_too_long=on_too_long, first=rows[0].number)
+            cells = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
+            prediction = opened.predictor.predict(
+                texts,
+                columns=cells or None,
+                on_too_long=on_too_long,
+                first=rows[0].number,
+                progress=_Remarks(show),
+            )
             separator = None if as_lists else label_separator
             added_cells = _added_cells(prediction, separator, every=probabilities)
             for row, cells in zip(rows, added_cells, strict=True):
@@ -590,6 +635,39 @@ def _columns_to_read(table: Table, text_column: str | Sequence[str] | None, run:
     return find_columns(table.columns, text_column=text_column, need_label=False)
 
 
+def _extra_places(table: Table, run: Run) -> dict[str, int]:
+    """Where the columns stand that the run needs beside the text.
+
+    :raises DataError: one is not there (``JPT-D062``)
+    """
+    places = {}
+    missing = []
+    for name in run.bundle.extra_columns:
+        alike = [place for place, one in enumerate(table.columns) if folded_name(one) == folded_name(name)]
+        if name in table.columns:
+            places[name] = table.columns.index(name)
+        elif len(alike) == 1:
+            places[name] = alike[0]
+        else:
+            missing.append(name)
+    if missing:
+        raise DataError(
+            "D062",
+            path=table.path,
+            missing=listing(missing),
+            columns=listing(table.columns, 20),
+            hint=did_you_mean(missing[0], table.columns),
+        )
+    return places
+
+
+class _Remarks(Logged):
+    """What is said goes on; how far the work is, is counted elsewhere."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.say, self.warn = progress.say, progress.warn  # type: ignore[method-assign]
+
+
 def _unused_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Names for new columns; one that the file has already gets a number."""
     names = []
@@ -632,6 +710,7 @@ def _name_of(data: Data) -> str:
 def _load_like_training(run: Run, data: Data, **options: Any) -> LoadedData:
     """Labelled texts, from the columns that the run was trained on where nothing else is asked for and they exist."""
     remembered = run.bundle.record["data"]["columns"]
+    options["extra_columns"] = () if isinstance(data, tuple) else run.bundle.extra_columns
     if options["label_separator"] is None and run.schema.is_multilabel:
         options["label_separator"] = remembered["label_separator"]
     if options["text_column"] is None and options["label_column"] is None and not isinstance(data, tuple):

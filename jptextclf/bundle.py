@@ -11,8 +11,11 @@ pickle in it; every file stands with its hash in ``MANIFEST.json``.
 ``jptextclf.json``          label schema, thresholds, maximum length, adapter, scores, settings, versions, and the
                             hash of every file but itself and the manifest
 ``components.json``         what the model is made from: the licence record
+``lock.json``               what the training depended on (:mod:`jptextclf.run_lock`)
 ``upstream/``               licence, notice and card that came with the encoder, as they were
 ``README.md``               a model card that says "not reviewed, not for distribution" in both languages
+``features.*`` and others   of a run with a frozen encoder: what was learned on its vectors
+                            (:mod:`jptextclf.features.model`); the network is then the encoder alone
 ``MANIFEST.json``           sha256 and size of every other file
 ==========================  =============================================================================
 
@@ -48,14 +51,17 @@ if TYPE_CHECKING:
 
     import torch
 
+    from jptextclf.features import FeatureModel
+
 RunPrecision = Literal["float32", "bfloat16", "int8"]
 """Of predictions: of a run ``float32`` or ``bfloat16``, of an ONNX export ``float32`` or ``int8``."""
 SCHEMA_VERSION = 1
 _RECORD, _COMPONENTS, _MANIFEST, _README = RUN_RECORD, "components.json", "MANIFEST.json", "README.md"
+LOCK = "lock.json"
 UPSTREAM = "upstream"
 """Directory of the texts that came with the encoder."""
 DOCUMENTS = (
-    _README, _COMPONENTS, _MANIFEST, _RECORD,
+    _README, _COMPONENTS, _MANIFEST, _RECORD, LOCK,
     "LICENSE", "NOTICE", "assessment.json", "sbom.spdx.json", "sbom.cdx.json",
     "license-report.ja.html", "license-report.en.html",
 )  # fmt: skip
@@ -84,7 +90,7 @@ tags: [jptextclf]
 
 def run_files(adapter: TokenizerAdapter) -> tuple[str, ...]:
     """Every file of a run directory with this tokenizer."""
-    return tuple(dict.fromkeys([*RUN_FILES, *adapter.saved_files()]))
+    return tuple(dict.fromkeys([*RUN_FILES, LOCK, *adapter.saved_files()]))
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,8 @@ class Bundle:
     """Scores, settings, data summary, versions: everything else that ``jptextclf.json`` holds."""
     upstream: Mapping[str, bytes] = field(default_factory=dict)
     """Licence, notice and card that came with the encoder: file name -> its bytes."""
+    lock: Mapping[str, Any] = field(default_factory=dict)
+    """What the training depended on; empty in runs of older versions."""
     precision: RunPrecision | None = None
     """How precisely it is computed; None: float32."""
 
@@ -140,7 +148,17 @@ class Bundle:
         if self.precision not in {None, "float32", "bfloat16"}:
             raise ConfigError("U182", found=self.precision)
         chosen = choose_device(device)
-        return load_classifier(self.path).to(chosen), adapter, chosen
+        return load_classifier(self.path, encoder_only=self.is_features).to(chosen), adapter, chosen
+
+    @property
+    def is_features(self) -> bool:
+        """Whether the encoder is as it was published, with a head of this package (:mod:`jptextclf.features`)."""
+        return bool(self.record.get("config", {}).get("mode") == "features")
+
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Columns that a prediction needs beside the text."""
+        return tuple(self.record.get("history", {}).get("columns", ())) if self.is_features else ()
 
     def to_json(self) -> dict[str, Any]:
         """What ``jptextclf.json`` holds; numbers that JSON does not have are null."""
@@ -159,10 +177,16 @@ class Bundle:
 
 
 def write_bundle(
-    bundle: Bundle, classifier: Classifier, adapter: TokenizerAdapter, *, overwrite: bool = False
+    bundle: Bundle,
+    classifier: Classifier,
+    adapter: TokenizerAdapter,
+    *,
+    features: FeatureModel | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write the run directory, whole or not at all.
 
+    :param features: what was learned on vectors of a frozen encoder, of which alone the network is written then
     :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``), or the classifier is a graph,
         which has no weights to write (``JPT-U153``)
     :raises WorkError: it cannot be written (``JPT-W011``)
@@ -170,11 +194,15 @@ def write_bundle(
     if isinstance(classifier, OnnxClassifier):
         raise ConfigError("U153", path=bundle.path, format="huggingface")
     with new_directory(bundle.path, overwrite=overwrite) as staging:
-        _write_network(classifier, staging)
+        _write_network(classifier, staging, encoder_only=features is not None)
+        if features is not None:
+            features.write(staging)
         adapter.save_pretrained(staging, max_length=bundle.max_length)
         write_components(bundle, staging)
         (staging / _README).write_text(model_card(bundle), encoding="utf-8")
         write_upstream(bundle, staging)
+        if bundle.lock:
+            _write_json(staging / LOCK, dict(bundle.lock))
         seal(staging, {key: value for key, value in bundle.to_json().items() if key != "export"})
 
 
@@ -290,7 +318,9 @@ def open_bundle(path: Path) -> Bundle:
         if record["schema_version"] > SCHEMA_VERSION:
             raise SetupError("E061", path=path, found=record["schema_version"], known=SCHEMA_VERSION)
         schema = LabelSchema.from_json(record.pop("labels"))
-        _check_labels(path, schema)
+        if record.get("config", {}).get("mode") != "features":
+            # An encoder without a head names no labels.
+            _check_labels(path, schema)
         adapter = record.pop("adapter")
         record.pop(_SEALED, None)
         return Bundle(
@@ -303,6 +333,7 @@ def open_bundle(path: Path) -> Bundle:
             components=tuple(Component.from_json(one) for one in components),
             record=record,
             upstream=_read_upstream(path),
+            lock=_read_json(path / LOCK) if (path / LOCK).is_file() else {},
         )
     except SetupError:
         raise
@@ -379,17 +410,25 @@ def model_card(bundle: Bundle) -> str:
             language, "bundle.readme", name=bundle.path.name, base=base.name, n=len(bundle.components),
             labels=", ".join(f"`{name}`" for name in bundle.schema.names), max_length=bundle.max_length,
         )
+        + (messages.text_in(language, "features.readme") if bundle.is_features else "")
         for language in messages.LANGUAGES
     ]  # fmt: skip
-    return "\n\n".join([_FRONT_MATTER, *bodies]).rstrip() + "\n"
+    matter = _FRONT_MATTER
+    if bundle.is_features:
+        matter = matter.replace("library_name: transformers", "library_name: jptextclf")
+    return "\n\n".join([matter, *bodies]).rstrip() + "\n"
 
 
-def _write_network(classifier: Classifier, directory: Path) -> None:
+def _write_network(classifier: Classifier, directory: Path, *, encoder_only: bool) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    network = classifier.network
+    network = classifier.network.base_model if encoder_only else classifier.network
     config = network.config.to_dict()
+    if encoder_only:
+        # Whoever loads it as a classifier after all sees nameless labels of a random head, and not ours.
+        for key in ("id2label", "label2id", "problem_type", "num_labels"):
+            config.pop(key, None)
     config["architectures"] = [type(network).__name__]
     # Where the encoder once came from is in components.json; a path of this machine belongs nowhere.
     for key in ("_name_or_path", "torch_dtype"):

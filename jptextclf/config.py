@@ -118,8 +118,8 @@ class TrainConfig:
 
     pooling: Pooling = "mean"
     """Features: a text's vector is that of its first piece, or the mean over its pieces."""
-    pooled_layers: int = 1
-    """Features: how many of the encoder's last layers are put side by side."""
+    pooled_layers: int | None = None
+    """Features: how many of the encoder's last layers are put side by side. None: 4, or all where it has fewer."""
     head: Head = "logistic"
     """Features: ``logistic`` regression, linear ``svm``, or ``lightgbm`` (an extra)."""
     extra_columns: tuple[str, ...] = ()
@@ -295,7 +295,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": (_or_none(_number(0, 1, open_low=True)), "rate"),
     "warmup": (_number(0, 1), "share"),
     "weight_decay": (_number(0, 1), "share"),
-    "max_grad_norm": (_number(0, float("inf"), open_low=True), "above_0"),
+    "max_grad_norm": (_number(0, 1e30, open_low=True), "above_0"),
     "class_weights": (_one_of(ClassWeights), "a_class_weights"),
     "loss": (_one_of(Loss), "a_loss"),
     "focal_gamma": (_number(0, 100), "from_0"),
@@ -319,7 +319,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoint_steps": (_or_none(_whole(1)), "whole_from_1"),
     "trackers": (_some_of(Tracker), "some_trackers"),
     "pooling": (_one_of(Pooling), "a_pooling"),
-    "pooled_layers": (_whole(1, 1000), "whole_from_1"),
+    "pooled_layers": (_or_none(_whole(1, 1000)), "whole_from_1"),
     "head": (_one_of(Head), "a_head"),
     "extra_columns": (_is_names, "some_names"),
     "ngrams": (_is_flag, "a_flag"),

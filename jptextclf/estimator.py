@@ -27,7 +27,7 @@ from jptextclf.training import Watchers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -85,7 +85,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         checkpoint_steps: int | None = None,
         trackers: Sequence[str] = (),
         pooling: str = "mean",
-        pooled_layers: int = 1,
+        pooled_layers: int | None = None,
         head: str = "logistic",
         extra_columns: Sequence[str] = (),
         ngrams: bool = False,
@@ -143,11 +143,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.personal_information = personal_information
         self.progress = progress
 
-    def fit(self, X: Sequence[str], y: Any) -> TextClassifier:  # noqa: N803 - scikit-learn's name
-        """Fine-tune on texts and labels.
+    def fit(
+        self,
+        X: Sequence[str],  # noqa: N803 - scikit-learn's name
+        y: Any,
+        columns: Mapping[str, Any] | None = None,
+    ) -> TextClassifier:
+        """Fine-tune on texts and labels, or with ``mode="features"`` learn a head on the vectors of the texts.
 
         :param X: texts; a list, array or Series
         :param y: one label a text, a list of labels a text, or a 0/1 matrix ``(texts, n_labels)``
+        :param columns: name -> a value for each text, joined to the vectors with ``mode="features"``
         :raises TypeError: an item of ``X`` is not a ``str``
         :raises ValueError: ``X`` and ``y`` differ in length
         :raises ConfigError, DataError, SetupError, WorkError: as :func:`jptextclf.train`
@@ -171,7 +177,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             personal_information=self.personal_information,
         )
         show = self.progress or Logged()
-        loaded = load_data((texts, labels), origin=origin)
+        loaded = load_data((texts, labels, columns), origin=origin)
         for line in loaded.summary.lines():
             show.say(line)
         prepared = prepare(loaded.splits, config, progress=show)
@@ -187,12 +193,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._take(result.bundle, result.predictor)
         return self
 
-    def predict(self, X: Sequence[str]) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
+    def predict(
+        self,
+        X: Sequence[str],  # noqa: N803 - scikit-learn's name
+        columns: Mapping[str, Any] | None = None,
+    ) -> NDArray[Any]:
         """The label of each text, in the type that ``fit`` was given.
 
+        :param columns: as for ``fit``, where it had some
         :returns: *Shape:* ``(texts,)``; for a 0/1 matrix ``(texts, n_labels)``; for lists an array of tuples
         """
-        prediction = self._predict(X)
+        prediction = self._predict(X, columns)
         if not prediction.schema.is_multilabel:
             return self.classes_[prediction.label_ids]
         if self._is_matrix:
@@ -204,13 +215,23 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows[:] = [tuple(self._originals[name] for name in names) for names in prediction.labels]
         return rows
 
-    def predict_proba(self, X: Sequence[str]) -> NDArray[np.float32]:  # noqa: N803 - scikit-learn's name
+    def predict_proba(
+        self,
+        X: Sequence[str],  # noqa: N803 - scikit-learn's name
+        columns: Mapping[str, Any] | None = None,
+    ) -> NDArray[np.float32]:
         """Probabilities in the order of ``classes_``.  *Shape:* ``(texts, n_labels)``"""
-        return self._predict(X).probabilities
+        return self._predict(X, columns).probabilities
 
-    def score(self, X: Sequence[str], y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+    def score(
+        self,
+        X: Sequence[str],  # noqa: N803 - scikit-learn's name
+        y: Any,
+        sample_weight: Any = None,
+        columns: Mapping[str, Any] | None = None,
+    ) -> float:
         """Accuracy; for a multi-label task the share of texts with exactly the right labels."""
-        prediction = self._predict(X)
+        prediction = self._predict(X, columns)
         names, _, _ = _label_names(y)
         right = [set(row) == set(wanted) for row, wanted in zip(prediction.labels, names, strict=True)]
         return float(np.average(right, weights=sample_weight))
@@ -231,6 +252,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             replace(bundle, path=Path(path), record=record),
             predictor.classifier,
             predictor.adapter,
+            features=predictor.features,
             overwrite=overwrite,
         )
 
@@ -263,9 +285,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise NotFittedError(text("estimator.not_fitted"))
         return self.bundle_, self.predictor_
 
-    def _predict(self, X: Sequence[str]) -> Prediction:  # noqa: N803
+    def _predict(self, X: Sequence[str], columns: Mapping[str, Any] | None) -> Prediction:  # noqa: N803
         _, predictor = self._fitted()
-        return predictor.predict(_texts(X))
+        return predictor.predict(_texts(X), columns=columns)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "predictor_")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from jptextclf import baselines, parameters
+from jptextclf import baselines, frozen, parameters
 from jptextclf.adapters import TokenizerAdapter, choose_adapter, open_adapter
 from jptextclf.bundle import Bundle
 from jptextclf.data.splits import split_train
@@ -26,6 +26,7 @@ from jptextclf.devices import peak_memory
 from jptextclf.encoders import EncoderFiles, resolve_encoder
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
+from jptextclf.frozen import FrozenHistory
 from jptextclf.guard import require_fit
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
@@ -34,6 +35,7 @@ from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
+from jptextclf.run_lock import make_lock
 from jptextclf.stepping import LabelledTexts, Plan, Stepper
 from jptextclf.thresholds import best_thresholds
 from jptextclf.training import History, Watchers, fine_tune, make_plan, own_random_numbers
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from jptextclf.checkpoints import Checkpoint, Checkpoints
     from jptextclf.config import TrainConfig
     from jptextclf.data.examples import Examples, Split
+    from jptextclf.features import FeatureModel
     from jptextclf.licensing import Component
     from jptextclf.progress import Progress
 
@@ -95,7 +98,9 @@ class Prepared:
             "learning_rate": self.plan.learning_rate,
         }
 
-    def predictor(self, thresholds: Sequence[float] | None = None) -> Predictor:
+    def predictor(
+        self, thresholds: Sequence[float] | None = None, features: FeatureModel | None = None
+    ) -> Predictor:
         """The classifier as it is now, ready for texts."""
         return Predictor(
             self.classifier,
@@ -104,17 +109,29 @@ class Prepared:
             thresholds=None if thresholds is None else np.array(thresholds, dtype=np.float32),
             max_length=self.config.max_length,
             device=self.plan.device,
+            features=features,
         )
 
     def components(self, data: Sequence[Component]) -> tuple[Component, ...]:
         """What the model is made from, with these data: known before anything is trained."""
+        encoder = self.encoder.component
+        if self.config.mode == "features":
+            encoder = replace(encoder, relation="features-from")
         return (
-            self.encoder.component,
+            encoder,
             self.encoder.tokenizer_component,
             *self.adapter.components(),
             *data,
-            *software_components((*TRAINING_PACKAGES, *self.adapter.software)),
+            *software_components(self.packages()),
         )
+
+    def head_files(self) -> tuple[str, ...]:
+        """Files of a run with a frozen encoder, beside those of every run."""
+        return frozen.head_files(self.config, self.schema) if self.config.mode == "features" else ()
+
+    def packages(self) -> tuple[str, ...]:
+        """What it is trained with."""
+        return (*TRAINING_PACKAGES, *self.adapter.software, *frozen.packages(self.config))
 
 
 @dataclass(frozen=True)
@@ -157,6 +174,7 @@ def prepare(
     seconds: dict[str, float] = {}
     schema = LabelSchema.infer(splits["train"].labels or [], config.task)
     _check_metric(config.metric, schema)
+    frozen.check_mode(config, splits["train"].columns, n_processes=world.size)
     with_validation, held_out = _with_validation(splits, config, progress)
     encoder = resolve_encoder(config.model, progress=progress)
     for note in encoder.notes:
@@ -228,6 +246,9 @@ def encode_examples(
 
 def preview(prepared: Prepared, *, steps: int = 3) -> Preview:
     """Measure a few real steps, after one that warms up; the prepared classifier is used up by it."""
+    if prepared.config.mode == "features":
+        each, total = frozen.seconds_for(prepared)
+        return Preview(0, each, total, peak_memory(prepared.plan.device))
     train = prepared.encoded["train"]
     rng = np.random.default_rng(prepared.config.seed)
     size = min(prepared.config.batch_size, len(train))
@@ -273,13 +294,19 @@ def fit(
     checkpoints: Checkpoints | None = None,
     resume: Checkpoint | None = None,
     world: World = ALONE,
-) -> History:
-    """Train: afterwards the prepared classifier is the trained one.
+) -> History | FrozenHistory:
+    """Train: afterwards the prepared classifier is the trained one, or what was learned on its vectors is returned.
 
     :param checkpoints: where the state of the training is saved while it runs; None: nowhere
     :param resume: state to go on from
     :param world: the processes that train together
     """
+    if prepared.config.mode == "features":
+        return frozen.fit_frozen(
+            prepared,
+            measure=lambda scores, targets: _measure(prepared.schema, targets, prepared.plan.metric)(scores),
+            progress=watchers.progress,
+        )
     started = time.monotonic()
     history = fine_tune(
         prepared.classifier,
@@ -304,7 +331,7 @@ def fit(
 
 def finish(
     prepared: Prepared,
-    history: History,
+    history: History | FrozenHistory,
     *,
     path: Path,
     data_components: list[Component],
@@ -320,9 +347,9 @@ def finish(
     seconds = dict(prepared.seconds)
     schema, config = prepared.schema, prepared.config
     started = time.monotonic()
-    predictions = _predict(prepared, progress)
+    predictions = _predict(prepared, history, progress)
     thresholds = _thresholds(prepared, predictions["validation"], progress)
-    predictor = prepared.predictor(thresholds)
+    predictor = prepared.predictor(thresholds, history.model if isinstance(history, FrozenHistory) else None)
     predictions = {
         name: replace(prediction, thresholds=predictor.thresholds) for name, prediction in predictions.items()
     }
@@ -370,6 +397,7 @@ def finish(
             "training_data": [{"name": one.name, "sha256": one.sha256} for one in data_components],
         },
         upstream=prepared.encoder.upstream_texts(),
+        lock=make_lock(prepared, data_record),
     )
     return Result(bundle, predictor, comparison)
 
@@ -446,9 +474,20 @@ def _thresholds(prepared: Prepared, validation: Prediction, progress: Progress) 
     return chosen
 
 
-def _predict(prepared: Prepared, progress: Progress) -> dict[Split, Prediction]:
+def _predict(
+    prepared: Prepared, history: History | FrozenHistory, progress: Progress
+) -> dict[Split, Prediction]:
     """What the trained classifier says about validation and test, in float32."""
     predictor = prepared.predictor()
+    if isinstance(history, FrozenHistory):
+        return {
+            name: predictor.from_vectors(
+                history.model, examples.texts, history.vectors[name], examples.columns,
+                prepared.encoded[name].texts.truncated, progress,
+            )
+            for name, examples in prepared.splits.items()
+            if name != "train"
+        }  # fmt: skip
     texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
     with phase(progress, text("train.phase_evaluate"), sum(len(one) for one in texts.values())):
         return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
@@ -463,7 +502,7 @@ def _now() -> str:
 
 def _record(
     prepared: Prepared,
-    history: History,
+    history: History | FrozenHistory,
     evaluations: Mapping[Split, Evaluation],
     comparison: baselines.Comparison,
     data_record: dict[str, Any],
@@ -480,7 +519,9 @@ def _record(
         "created": _now(),
         # The encoder by name: the path of a directory belongs to this machine only, and so does that of a policy.
         "config": {**prepared.config.to_json(), "model": prepared.encoder.name, "policy": None},
-        "plan": prepared.plan.to_json(),
+        "plan": prepared.plan.to_json()
+        if isinstance(history, History)
+        else frozen.plan_record(prepared.plan, prepared.config),
         "history": history.to_json(),
         "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},
         "held_out": prepared.held_out,
@@ -491,7 +532,7 @@ def _record(
         "versions": {
             "python": platform.python_version(),
             "platform": platform.platform(),
-            **{package: version(package) for package in (*TRAINING_PACKAGES, *prepared.adapter.software)},
+            **{package: version(package) for package in prepared.packages()},
             "threads": str(torch.get_num_threads()),
         },
     }

@@ -305,14 +305,16 @@ def build_classifier(
     return Classifier(network)
 
 
-def load_classifier(directory: Path) -> Classifier:
+def load_classifier(directory: Path, *, encoder_only: bool = False) -> Classifier:
     """A trained classifier from a run directory, in float32 on the CPU.
 
+    :param encoder_only: the directory holds an encoder without a head: that of the result is random
     :raises SetupError: the files cannot be read (``JPT-E044``)
     """
     from transformers import AutoModelForSequenceClassification
 
-    with _translated(directory), _quiet_transformers():
+    # The caller's own random numbers stay as they were.
+    with _translated(directory), _quiet_transformers(), torch.random.fork_rng(devices=[]):
         network, loading = AutoModelForSequenceClassification.from_pretrained(
             str(directory), dtype=torch.float32, local_files_only=True, trust_remote_code=False,
             use_safetensors=True, output_loading_info=True,
@@ -320,6 +322,9 @@ def load_classifier(directory: Path) -> Classifier:
     odd = sorted(
         {*loading["missing_keys"], *loading["unexpected_keys"], *map(str, loading["mismatched_keys"])}
     )
+    if encoder_only:
+        prefix = network.base_model_prefix + "."
+        odd = [name for name in odd if name.startswith(prefix) or name not in loading["missing_keys"]]
     if odd:
         raise SetupError("E046", path=directory, n=len(odd), names=listing(odd, 5))
     return Classifier(network).eval()

@@ -6,7 +6,7 @@ It does not know files or runs; it holds one classifier, its adapter and its lab
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,9 +16,11 @@ import torch
 from jptextclf.adapters import choose_adapter, open_adapter
 from jptextclf.atomic import RUN_RECORD
 from jptextclf.bundle import verify
+from jptextclf.data.columns import cells_beside
 from jptextclf.data.rows import is_empty
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError
+from jptextclf.features import FeatureModel, require_columns
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import listing
 from jptextclf.model import Classifier, compute_logits, max_positions
@@ -27,7 +29,7 @@ from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -108,6 +110,7 @@ class Predictor:
     :param max_length: pieces per text, special tokens included
     :param max_tokens: pieces in one batch at most, with their padding where there is any; None: what suits the classifier
     :param precision: of matrix products; bfloat16 is faster where the hardware computes with it
+    :param features: what was learned on vectors of a frozen encoder; None: the classifier's own head is used
     """
 
     def __init__(
@@ -121,7 +124,9 @@ class Predictor:
         max_tokens: int | None = None,
         device: torch.device | None = None,
         precision: torch.dtype = torch.float32,
+        features: FeatureModel | None = None,
     ) -> None:
+        self.features = features
         self.classifier = classifier if device is None else classifier.to(device)
         self.adapter = adapter
         self.schema = schema
@@ -140,6 +145,9 @@ class Predictor:
 
         :raises SetupError: the device cannot be used, or the model cannot be read
         """
+        features = None
+        if bundle.is_features:
+            features = FeatureModel.read(bundle.path, n_labels=bundle.schema.n_labels)
         classifier, adapter, chosen = bundle.load_model(device)
         thresholds = np.array(bundle.thresholds, dtype=np.float32)
         return cls(
@@ -150,6 +158,7 @@ class Predictor:
             max_length=bundle.max_length,
             device=chosen,
             precision=torch.bfloat16 if bundle.precision == "bfloat16" else torch.float32,
+            features=features,
         )
 
     @classmethod
@@ -193,29 +202,82 @@ class Predictor:
         self,
         texts: Sequence[str],
         *,
+        columns: Mapping[str, Any] | None = None,
         on_too_long: OnTooLong = "truncate",
         first: int = 1,
         progress: Progress | None = None,
     ) -> Prediction:
         """Classify texts. Memory beside the result does not grow with their number.
 
+        :param columns: name -> a value for each text, where the model was trained with columns beside the texts;
+            others are not looked at
         :param first: number of the first text, for errors: its row in a file
         :raises TypeError: an item is not a ``str``
-        :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``)
+        :raises ConfigError: columns are missing (``JPT-U125``), or the model knows none (``JPT-U126``)
+        :raises DataError: a text is too long and ``on_too_long`` is ``error`` (``JPT-D042``), or a column has not as
+            many values as there are texts (``JPT-D064``)
         """
         if on_too_long not in get_args(OnTooLong):
             raise ConfigError("U029", found=on_too_long, known=listing(get_args(OnTooLong)))
         show = progress or Logged()
         parts = []
+        cells = self._cells(columns, len(texts))
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             some = texts[start : start + _TEXTS_AT_ONCE]
             encodings = self._encode(some, first + start, on_too_long)
+            if self.features is not None:
+                beside = {name: values[start : start + len(some)] for name, values in cells.items()}
+                parts.append(self._from_features(self.features, some, encodings, beside, show))
+                continue
             logits = compute_logits(
                 self.classifier, encodings, precision=self.precision, max_tokens=self.max_tokens,
                 on_batch=show.advance,
             )  # fmt: skip
             parts.append(self._from_logits(some, encodings, logits))
         return _joined(parts) if parts else self._from_logits([], Encodings.empty(), self._no_logits())
+
+    def from_vectors(
+        self,
+        features: FeatureModel,
+        texts: Sequence[str],
+        vectors: NDArray[np.float32],
+        cells: Mapping[str, Sequence[str]],
+        truncated: NDArray[np.bool_],
+        progress: Progress,
+    ) -> Prediction:
+        """Classify texts whose vectors are known.
+
+        :param vectors: *Shape:* ``(texts, layers * width)``
+        """
+        probabilities, notes = features.probabilities(vectors, texts, cells)
+        for note in notes:
+            progress.warn(note)
+        return self._prediction(texts, truncated, probabilities)
+
+    def _from_features(
+        self,
+        features: FeatureModel,
+        texts: Sequence[str],
+        encodings: Encodings,
+        cells: Mapping[str, Sequence[str]],
+        progress: Progress,
+    ) -> Prediction:
+        pooled = features.pooled
+        if self.precision != torch.float32:
+            pooled = replace(pooled, precision=str(self.precision).removeprefix("torch."))
+        vectors = pooled.vectors(
+            self.classifier, encodings, max_tokens=self.max_tokens, on_batch=progress.advance
+        )
+        return self.from_vectors(features, texts, vectors, cells, encodings.truncated, progress)
+
+    def _cells(self, columns: Mapping[str, Any] | None, n_texts: int) -> dict[str, list[str]]:
+        needed = () if self.features is None else self.features.column_names
+        if columns is None:
+            require_columns(needed, None)
+            return {}
+        cells = cells_beside(columns, n_texts)
+        require_columns(needed, cells)
+        return {name: cells[name] for name in needed}
 
     def _encode(self, texts: Sequence[str], first: int, on_too_long: OnTooLong) -> Encodings:
         encodings = self.adapter.encode(texts, max_length=self.max_length)
@@ -229,11 +291,16 @@ class Predictor:
     ) -> Prediction:
         tensor = torch.from_numpy(logits)
         probabilities = torch.sigmoid(tensor) if self.schema.is_multilabel else torch.softmax(tensor, dim=-1)
+        return self._prediction(texts, encodings.truncated, probabilities.numpy())
+
+    def _prediction(
+        self, texts: Sequence[str], truncated: NDArray[np.bool_], probabilities: NDArray[np.float32]
+    ) -> Prediction:
         return Prediction(
             schema=self.schema,
-            probabilities=probabilities.numpy(),
+            probabilities=probabilities,
             thresholds=self.thresholds,
-            truncated=encodings.truncated,
+            truncated=truncated,
             empty=np.array([is_empty(text) for text in texts], dtype=np.bool_),
         )
 

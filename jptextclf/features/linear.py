@@ -74,10 +74,9 @@ class LinearHead:
 
     def scores(self, rows: FeatureRows) -> NDArray[np.float32]:
         """*Shape:* ``(texts, n_scores)``"""
-        scores = ((rows.dense - self.center) * self.factor) @ self.weights[: self.n_dense] + self.bias
-        if rows.sparse is not None:
-            scores += rows.sparse.dot(self.weights[self.n_dense :])
-        return scores
+        scaled = (rows.dense - self.center) * self.factor
+        scores: NDArray[np.float32] = scaled @ self.weights[: self.n_dense] + self.bias
+        return scores if rows.sparse is None else scores + rows.sparse.dot(self.weights[self.n_dense :])
 
     def probabilities(self, rows: FeatureRows) -> NDArray[np.float32]:
         """*Shape:* ``(texts, n_labels)``"""
@@ -235,9 +234,8 @@ class LinearProblem:
         """Weights ``(width, n_scores)`` and bias ``(n_scores,)``, learned from some of the texts."""
         matrix = self.matrix[texts]
         n_scores = 1 if self.n_labels == 2 and not self.is_multilabel else self.n_labels
-        present = np.unique(self.targets[texts]) if not self.is_multilabel else np.zeros(0)
-        if self.kind == "logistic" and len(present) > 2:
-            return self._multinomial(matrix, self.targets[texts], present, strength)
+        if self.kind == "logistic" and n_scores > 1 and not self.is_multilabel:
+            return self._multinomial(matrix, self.targets[texts], strength)
         weights = np.zeros((matrix.shape[1], n_scores), dtype=np.float32)
         bias = np.zeros(n_scores, dtype=np.float32)
         converged = True
@@ -253,14 +251,22 @@ class LinearProblem:
         return weights, bias, converged
 
     def _multinomial(
-        self, matrix: Any, targets: NDArray[np.int64], present: NDArray[np.int64], strength: float
+        self, matrix: Any, targets: NDArray[np.int64], strength: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
-        machine, converged = self._learn(matrix, targets, strength)
+        """One softmax over all labels, of which these texts may lack some."""
+        present = np.unique(targets)
         weights = np.zeros((matrix.shape[1], self.n_labels), dtype=np.float32)
         # A label that these texts do not have is one that no text has.
         bias = np.full(self.n_labels, -20.0, dtype=np.float32)
-        weights[:, present] = machine.coef_.T
-        bias[present] = machine.intercept_
+        if len(present) == 1:
+            bias[present] = 0.0
+            return weights, bias, True
+        machine, converged = self._learn(matrix, targets, strength)
+        if len(present) == 2:
+            # Two labels have one score, that of the second against the first.
+            weights[:, present[1]], bias[present] = machine.coef_[0], [0.0, machine.intercept_[0]]
+        else:
+            weights[:, present], bias[present] = machine.coef_.T, machine.intercept_
         return weights, bias, converged
 
     def _learn(self, matrix: Any, targets: NDArray[Any], strength: float) -> tuple[Any, bool]:

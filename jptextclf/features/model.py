@@ -146,11 +146,6 @@ class FeatureModel:
             },
         )  # fmt: skip
 
-    def files(self) -> tuple[str, ...]:
-        """Names of what :meth:`write` writes."""
-        trees = _tree_files(len(self.head.models)) if isinstance(self.head, TreeHead) else ()
-        return (FACTS, ARRAYS, *([NGRAMS] if self.ngrams is not None else []), *trees)
-
     @classmethod
     def read(cls, directory: Path, *, n_labels: int) -> FeatureModel:
         """
@@ -186,6 +181,14 @@ class FeatureModel:
             raise ValueError(f"{self.head.width} weights for {expected} features")
         if self.head.n_labels != n_labels:
             raise ValueError(f"{self.head.n_labels} labels, expected {n_labels}")
+
+
+def files_of(*, ngrams: bool, n_models: int) -> tuple[str, ...]:
+    """Names of what :meth:`FeatureModel.write` writes.
+
+    :param n_models: of trees; 0 for a linear head
+    """
+    return (FACTS, ARRAYS, *([NGRAMS] if ngrams else []), *_tree_files(n_models))
 
 
 def feature_rows(

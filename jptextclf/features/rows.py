@@ -32,7 +32,7 @@ class FeatureRows:
     @property
     def width(self) -> int:
         """All features."""
-        return self.dense.shape[1] + (0 if self.sparse is None else self.sparse.n_columns)
+        return int(self.dense.shape[1]) + (0 if self.sparse is None else self.sparse.n_columns)
 
     def matrix(self) -> Any:
         """All in one: an array, or a ``csr_matrix`` where there are n-grams.  *Shape:* ``(texts, width)``"""
