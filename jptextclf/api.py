@@ -38,7 +38,7 @@ from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.messages import language as language_of_now
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
-from jptextclf.run_lock import check_lock, check_places, make_lock, read_lock
+from jptextclf.run_lock import check_lock, check_places, differences, make_lock, read_lock
 from jptextclf.settings import RunOptions, resolve
 from jptextclf.subjects import find_subject
 from jptextclf.training import Watchers
@@ -285,9 +285,9 @@ def _train(
         if loaded.summary.label_separator is not None and config.task == "auto":
             config = replace(config, task="multilabel")
         prepared = prepare(loaded.splits, config, progress=show, world=world)
-        if lock is not None:
-            for line in check_lock(lock, make_lock(prepared, loaded.summary.to_json())):
-                show.warn(line)
+        now = make_lock(prepared, loaded.summary.to_json())
+        for line in check_lock(lock or now, now):
+            show.warn(line)
         materials = prepared.components(loaded.summary.components)
         announce(materials, name=target.name, use=config.use, policy=config.policy, progress=show)
         if dry_run:
@@ -297,7 +297,7 @@ def _train(
                 *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
             )
             return DryRun(target, prepared, preview(prepared), loaded.summary, files)
-        checkpoints, newest = _checkpoints(target, unfinished, prepared, world, show)
+        checkpoints, newest = _checkpoints(target, unfinished, now, world, show)
         history = fit(prepared, watchers=Watchers(show), checkpoints=checkpoints, resume=newest, world=world)
         comparison = None
         if unfinished is not None:
@@ -351,7 +351,7 @@ def _claim(
 
 
 def _checkpoints(
-    run: Path, unfinished: Unfinished | None, prepared: Prepared, world: World, progress: Progress
+    run: Path, unfinished: Unfinished | None, lock: Mapping[str, Any], world: World, progress: Progress
 ) -> tuple[Checkpoints, Checkpoint | None]:
     """Where the training saves its state, and the newest one that all processes go on from.
 
@@ -362,14 +362,14 @@ def _checkpoints(
         name = world.tell("")
         checkpoints = Checkpoints(directory)
         return checkpoints, checkpoints.open(name) if name else None
-    unfinished.identify(prepared.identity())
+    unfinished.identify(lock, compare=differences)
     checkpoints = Checkpoints(directory)
     newest, skipped = checkpoints.newest() if unfinished.resumed else (None, ())
     for one in skipped:
         progress.warn(str(one))
     if newest is not None:
         progress.say(text("train.resumed", step=newest.step, path=unfinished.path))
-    elif unfinished.resumed and prepared.config.mode == "finetune":
+    elif unfinished.resumed and lock["settings"]["mode"] == "finetune":
         progress.warn(text("train.nothing_to_resume", path=unfinished.path))
     world.tell("" if newest is None else newest.path.name)
     return checkpoints, newest

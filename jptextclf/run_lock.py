@@ -8,7 +8,7 @@ It does not know how training works. Under the same lock, on the same machine, a
 ``teacher``           the same of the larger model that is learned from; null without one
 ``tokenizer``         adapter with its options, sha256 of its files
 ``dictionary``        name, version, sha256 for words of MeCab or Sudachi; else null
-``data``              sha256 of each file, columns, and of each split the labels and the pieces as they are learned
+``data``              sha256 of each file, columns, and of each split that of labels and pieces as they are learned
 ``environment``       Python, platform, packages, device, threads: a difference is warned of, not refused
 ====================  =================================================================================
 """
@@ -87,7 +87,7 @@ def make_lock(prepared: Prepared, data_record: Mapping[str, Any]) -> dict[str, A
             "files": [{"name": one["name"], "sha256": one["sha256"]} for one in data_record["files"]],
             "columns": data_record["columns"],
             "labels": identity["labels"],
-            "splits": identity["texts"],
+            "texts": identity["texts"],
         },
         "environment": _environment(prepared),
     }

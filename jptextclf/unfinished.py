@@ -24,8 +24,9 @@ import platform
 import shutil
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from filelock import FileLock, Timeout
 
@@ -36,7 +37,7 @@ from jptextclf.progress import Logged
 from jptextclf.strict_json import DECODER, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -57,6 +58,27 @@ old."""
 def unfinished_directory(run: Path) -> Path:
     """``runs/a -> runs/a.unfinished``."""
     return run.with_name(f"{run.name}.unfinished")
+
+
+class Difference(Protocol):
+    """One place in which two documents differ; ``str()`` is a sentence."""
+
+    @property
+    def changes_result(self) -> bool: ...
+
+
+Compare = Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Difference]]
+
+
+@dataclass(frozen=True)
+class _Difference:
+    name: str
+    before: str
+    now: str
+    changes_result: bool = True
+
+    def __str__(self) -> str:
+        return text("checkpoints.difference", name=self.name, before=self.before, now=self.now)
 
 
 @dataclass
@@ -124,22 +146,24 @@ class Unfinished:
         """Directory for :class:`jptextclf.checkpoints.Checkpoints`."""
         return self.path / _CHECKPOINTS
 
-    def identify(self, identity: Mapping[str, Any]) -> None:
+    def identify(self, identity: Mapping[str, Any], *, compare: Compare | None = None) -> None:
         """Say what is trained: compared with what was begun, or written where nothing is gone on with.
 
         :param identity: JSON; everything that must be the same for the result to be the same
+        :param compare: finds the differences of two; what does not change the result is warned of. None: every value
+            must be the same
         :raises ConfigError: it was begun with something else (``JPT-U139``, with every difference)
         :raises SetupError: what it was begun with cannot be read (``JPT-E092``)
         :raises WorkError: it cannot be written (``JPT-W011``)
         """
         now = json.loads(encode(identity))
         if self.resumed:
-            differences = [
-                text("checkpoints.difference", name=name, before=before, now=after)
-                for name, before, after in _differences(self._identity(), now)
-            ]
-            if differences:
-                raise ConfigError("U139", path=self.path, differences="\n".join(differences))
+            found = (compare or _every_difference)(self._identity(), now)
+            serious = [f"  - {one}" for one in found if one.changes_result]
+            if serious:
+                raise ConfigError("U139", path=self.path, differences="\n".join(serious))
+            for one in found:
+                self.progress.warn(text("checkpoints.other_environment", difference=one))
             return
         with write_errors(self.path):
             if _checkpoints(self.path):
@@ -279,6 +303,10 @@ def _owner(path: Path) -> dict[str, str]:
     while not (found := _read_owner(path)) and time.monotonic() < end:
         time.sleep(0.02)
     return found or dict.fromkeys(("pid", "host", "started"), "?")
+
+
+def _every_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    return [_Difference(*one) for one in _differences(before, now)]
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, str, str]]:

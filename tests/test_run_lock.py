@@ -51,7 +51,7 @@ def test_the_lock_says_what_the_result_depends_on(lock, locked):
     assert lock["settings"]["metric"] == "macro_f1"
     assert len(lock["encoder"]["sha256"]) == len(lock["tokenizer"]["sha256"]) == 64
     assert [one["name"] for one in lock["data"]["files"]] == ["reviews.csv"]
-    assert {name: one["n"] for name, one in lock["data"]["splits"].items()} == {"train": 54, "validation": 18}
+    assert {name: one["n"] for name, one in lock["data"]["texts"].items()} == {"train": 54, "validation": 18}
     assert lock["environment"]["packages"]["torch"] == version("torch")
     assert lock["environment"]["threads"] >= 1
     # Nothing in it belongs to this machine alone.
@@ -78,10 +78,10 @@ def test_another_seed_gives_other_weights_and_is_no_training_of_the_lock(
     with pytest.raises(ConfigError) as caught:
         again(locked, reviews_csv, tmp_path / "again", model=str(tiny_encoder), seed=4, epochs=1)
     assert caught.value.code == "JPT-U118"
-    assert "settings.seed: 3 in the lock, 4 now" in caught.value.message
-    assert "settings.epochs: 2 in the lock, 1 now" in caught.value.message
+    assert "settings.seed: it was 3, now it is 4" in caught.value.message
+    assert "settings.epochs: it was 2, now it is 1" in caught.value.message
     # The held-out texts are others, too.
-    assert "data.splits.train.sha256" in caught.value.message
+    assert "data.texts.train.sha256" in caught.value.message
     assert not (tmp_path / "again").exists()
 
 
@@ -96,7 +96,7 @@ def test_other_data_and_another_encoder_are_refused_line_by_line(
     with pytest.raises(ConfigError) as caught:
         again(locked, data, tmp_path / "again", model=str(encoder), dry_run=True)
     lines = caught.value.fields["differences"].split("\n")
-    for name in ["encoder.sha256", "tokenizer.sha256", "data.files.reviews.csv", "data.splits.train.sha256"]:
+    for name in ["encoder.sha256", "tokenizer.sha256", "data.files.reviews.csv", "data.texts.train.sha256"]:
         assert sum(line.startswith(f"  - {name}: ") for line in lines) == 1, lines
     assert caught.value.fields["n"] == len(lines)
 
@@ -120,10 +120,10 @@ def test_other_versions_are_warned_of(lock, locked, tiny_encoder, reviews_csv, t
         dry_run=True,
     )
     assert plan.prepared.config.max_tokens == 64
-    warnings = [one.getMessage() for one in caplog.records if "in the lock" in one.getMessage()]
-    assert any("environment.packages.torch: 1.0 in the lock" in one for one in warnings)
-    assert any("environment.threads: 99 in the lock" in one for one in warnings)
-    assert any("settings.max_tokens: 8192 in the lock, 64 now" in one for one in warnings)
+    warnings = [one.getMessage() for one in caplog.records if "under the lock" in one.getMessage()]
+    assert any("environment.packages.torch: it was 1.0" in one for one in warnings)
+    assert any("environment.threads: it was 99" in one for one in warnings)
+    assert any("settings.max_tokens: it was 8192, now it is 64" in one for one in warnings)
     assert len(warnings) == 3
 
 
@@ -171,7 +171,7 @@ def test_differences_that_change_the_result_come_first_and_a_missing_part_is_one
     other["dictionary"] = {"name": "ipadic", "revision": "1", "sha256": "a" * 64}
     found = differences(lock, other)
     assert [one.name for one in found] == ["dictionary", "settings.max_tokens", "environment.threads"]
-    assert "nothing in the lock" in str(found[0])
+    assert "it was nothing" in str(found[0])
     assert [one.name for one in differences(other, lock)] == [one.name for one in found]
 
 
@@ -225,7 +225,7 @@ def test_the_command_line_trains_under_a_lock(capfdbinary, locked, tiny_encoder,
     ]
     status, shown = jptextclf(*common, "--batch-size", "8", "--lang", "ja")
     assert status == 2
-    assert "settings.batch_size: ロックでは 16、現在は 8" in shown.err.decode()
+    assert "settings.batch_size: 以前は 16、今回は 8" in shown.err.decode()
     assert jptextclf(*common)[0] == 0
     assert weights(tmp_path / "run") == weights(locked)
 
