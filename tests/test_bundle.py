@@ -13,10 +13,10 @@ import pytest
 
 from jptextclf import atomic, load
 from jptextclf.atomic import new_directory
-from jptextclf.bundle import RUN_FILES, Bundle, open_bundle, write_bundle
+from jptextclf.bundle import LOCK, RUN_FILES, Bundle, open_bundle, write_bundle
 from jptextclf.errors import ConfigError, SetupError, WorkError
 
-FILES = (*RUN_FILES, "tokenizer.json")
+FILES = (*RUN_FILES, LOCK, "tokenizer.json")
 """Of a run with a fast tokenizer."""
 TEXTS = [
     "朝食がとても美味しかったです。",
