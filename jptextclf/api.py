@@ -253,72 +253,91 @@ def _train(
     progress: Progress | None,
     lock: Mapping[str, Any] | None,
 ) -> Run | DryRun:
-    show, out = progress or Logged(), options.out
+    out = options.out
+    with ExitStack() as stack:
+        world = join(config.device)
+        show: Progress = (progress or Logged()) if world.is_main else Silent()
+        unfinished, target = None, Path()
+        with world.agreeing():
+            if dry_run:
+                target = _run_directory(out, data, resume=resume)
+                check_target(target, overwrite=overwrite)
+            elif world.is_main:
+                target, unfinished = _claim(out, data, resume=resume, overwrite=overwrite, progress=show)
+                stack.enter_context(unfinished)
+        target = Path(world.tell(str(target)))
+        with world.agreeing():
+            loaded, prepared = _prepare(data, config, options, name=target.name, world=world, progress=show)
+            now = make_lock(prepared, loaded.summary.to_json())
+            for line in check_lock(lock or now, now):
+                show.warn(line)
+        if dry_run:
+            return DryRun(
+                target, prepared, preview(prepared, world=world), loaded.summary, _files_of(prepared)
+            )
+        checkpoints, newest = _checkpoints(target, unfinished, now, world, show)
+        with _hint_to_resume(checkpoints, target, show):
+            history = fit(
+                prepared, watchers=Watchers(show), checkpoints=checkpoints, resume=newest, world=world
+            )
+        comparison = None
+        with world.agreeing():
+            if unfinished is not None:
+                result = finish(
+                    prepared, history, path=target, data_components=loaded.summary.components,
+                    data_record={**loaded.summary.to_json(), "source": _name_of(data)}, progress=show,
+                )  # fmt: skip
+                comparison = result.comparison
+                if out is None and target.exists():
+                    # Something was put there while this one was training.
+                    target = _run_directory(out, data, resume=False)
+                bundle = replace(result.bundle, path=target)
+                predictor = result.predictor
+                write_bundle(
+                    bundle, predictor.classifier, predictor.adapter, features=predictor.features,
+                    overwrite=overwrite,
+                )  # fmt: skip
+                unfinished.remove()
+        path = Path(world.tell(str(target)))
+        return replace(load(path, device=config.device), comparison=comparison)
+
+
+def _prepare(
+    data: Data, config: TrainConfig, options: RunOptions, *, name: str, world: World, progress: Progress
+) -> tuple[LoadedData, Prepared]:
+    """Read the data, say what is in them, and prepare a training.
+
+    :param name: of the run
+    """
     origin = declare(
         data_origin=options.data_origin, data_license=options.data_license,
         personal_information=options.personal_information, data_card=options.data_card,
     )  # fmt: skip
-    with ExitStack() as stack:
-        world = join(config.device)
-        if not world.is_main:
-            show = Silent()
-        unfinished = None
-        if dry_run:
-            target = _run_directory(out, data, resume=resume)
-            check_target(target, overwrite=overwrite)
-        elif world.is_main:
-            target, unfinished = _claim(out, data, resume=resume, overwrite=overwrite, progress=show)
-            stack.enter_context(unfinished)
-            world.tell(str(target))
-        else:
-            target = Path(world.tell(""))
-        loaded = load_data(
-            data, validation=options.validation, test=options.test, columns=options.columns,
-            text_column=options.text_column, label_column=options.label_column, split_column=options.split_column,
-            label_separator=options.label_separator, extra_columns=config.extra_columns, encoding=options.encoding,
-            origin=origin, progress=show,
-        )  # fmt: skip
-        for line in loaded.summary.lines():
-            show.say(line)
-        if missing := _undeclared(loaded.summary.components):
-            show.say(text("train.undeclared", options=listing(missing)))
-        if loaded.summary.label_separator is not None and config.task == "auto":
-            config = replace(config, task="multilabel")
-        prepared = prepare(loaded.splits, config, progress=show, world=world)
-        now = make_lock(prepared, loaded.summary.to_json())
-        for line in check_lock(lock or now, now):
-            show.warn(line)
-        materials = prepared.components(loaded.summary.components)
-        announce(materials, name=target.name, use=config.use, policy=config.policy, progress=show)
-        if dry_run:
-            files = (
-                *run_files(prepared.adapter),
-                *prepared.head_files(),
-                *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
-            )
-            return DryRun(target, prepared, preview(prepared), loaded.summary, files)
-        checkpoints, newest = _checkpoints(target, unfinished, now, world, show)
-        history = fit(prepared, watchers=Watchers(show), checkpoints=checkpoints, resume=newest, world=world)
-        comparison = None
-        if unfinished is not None:
-            result = finish(
-                prepared, history, path=target, data_components=loaded.summary.components,
-                data_record={**loaded.summary.to_json(), "source": _name_of(data)}, progress=show,
-            )  # fmt: skip
-            comparison = result.comparison
-            if out is None and target.exists():
-                # Something was put there while this one was training.
-                target = _run_directory(out, data, resume=False)
-            write_bundle(
-                replace(result.bundle, path=target),
-                result.predictor.classifier,
-                result.predictor.adapter,
-                features=result.predictor.features,
-                overwrite=overwrite,
-            )
-            unfinished.remove()
-        path = Path(world.tell(str(target)))
-        return replace(load(path, device=config.device), comparison=comparison)
+    loaded = load_data(
+        data, validation=options.validation, test=options.test, columns=options.columns,
+        text_column=options.text_column, label_column=options.label_column, split_column=options.split_column,
+        label_separator=options.label_separator, extra_columns=config.extra_columns, encoding=options.encoding,
+        origin=origin, progress=progress,
+    )  # fmt: skip
+    for line in loaded.summary.lines():
+        progress.say(line)
+    if missing := _undeclared(loaded.summary.components):
+        progress.say(text("train.undeclared", options=listing(missing)))
+    if loaded.summary.label_separator is not None and config.task == "auto":
+        config = replace(config, task="multilabel")
+    prepared = prepare(loaded.splits, config, progress=progress, world=world)
+    materials = prepared.components(loaded.summary.components)
+    announce(materials, name=name, use=config.use, policy=config.policy, progress=progress)
+    return loaded, prepared
+
+
+def _files_of(prepared: Prepared) -> tuple[str, ...]:
+    """What would be written into the run directory."""
+    return (
+        *run_files(prepared.adapter),
+        *prepared.head_files(),
+        *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
+    )
 
 
 @contextmanager
@@ -357,21 +376,22 @@ def _checkpoints(
 
     :param unfinished: None in all processes but the main one
     """
-    directory = unfinished_directory(run) / "checkpoints"
-    if unfinished is None:
-        name = world.tell("")
-        checkpoints = Checkpoints(directory)
-        return checkpoints, checkpoints.open(name) if name else None
-    unfinished.identify(lock, compare=differences)
-    checkpoints = Checkpoints(directory)
-    newest, skipped = checkpoints.newest() if unfinished.resumed else (None, ())
-    for one in skipped:
-        progress.warn(str(one))
-    if newest is not None:
-        progress.say(text("train.resumed", step=newest.step, path=unfinished.path))
-    elif unfinished.resumed and lock["settings"]["mode"] == "finetune":
-        progress.warn(text("train.nothing_to_resume", path=unfinished.path))
-    world.tell("" if newest is None else newest.path.name)
+    checkpoints = Checkpoints(unfinished_directory(run) / "checkpoints")
+    newest = None
+    with world.agreeing():
+        if unfinished is not None:
+            unfinished.identify(lock, compare=differences)
+            newest, skipped = checkpoints.newest() if unfinished.resumed else (None, ())
+            for one in skipped:
+                progress.warn(str(one))
+            if newest is not None:
+                progress.say(text("train.resumed", step=newest.step, path=unfinished.path))
+            elif unfinished.resumed and lock["settings"]["mode"] == "finetune":
+                progress.warn(text("train.nothing_to_resume", path=unfinished.path))
+    name = world.tell("" if newest is None else newest.path.name)
+    with world.agreeing():
+        if unfinished is None and name:
+            newest = checkpoints.open(name)
     return checkpoints, newest
 
 

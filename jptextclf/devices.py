@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
@@ -12,12 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from jptextclf.errors import SetupError, WorkError
+from jptextclf.launched import mixed_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-_LAUNCHED = {"bf16": torch.bfloat16}
 
 
 def choose_device(name: str) -> torch.device:
@@ -49,12 +46,12 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
     Emulated bfloat16 is slower than float32, so a CPU needs AVX512-BF16 or AMX. What ``accelerate launch
     --mixed_precision`` asks for wins over ``auto``.
+
+    :raises SetupError: that is float16 or float8 (``JPT-E096``)
     """
-    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if name == "auto" and launched in _LAUNCHED:
-        return _LAUNCHED[launched]
-    if name != "auto":
-        chosen: torch.dtype = getattr(torch, name)
+    asked = (mixed_precision() or name) if name == "auto" else name
+    if asked != "auto":
+        chosen: torch.dtype = getattr(torch, asked)
         return chosen
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32

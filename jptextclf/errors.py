@@ -30,6 +30,8 @@ class JptextclfError(Exception):
 
     exit_status: int = 1
     letter: ClassVar[str] = "W"
+    is_told: bool = False
+    """Another process of the same work tells the person; this one need not."""
 
     def __init__(self, code: str, /, **fields: object) -> None:
         if not code.startswith(self.letter):

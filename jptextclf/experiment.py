@@ -244,7 +244,7 @@ def encode_examples(
     )
 
 
-def preview(prepared: Prepared, *, steps: int = 3) -> Preview:
+def preview(prepared: Prepared, *, steps: int = 3, world: World = ALONE) -> Preview:
     """Measure a few real steps, after one that warms up; the prepared classifier is used up by it."""
     if prepared.config.mode == "features":
         each, total = frozen.seconds_for(prepared)
@@ -254,7 +254,9 @@ def preview(prepared: Prepared, *, steps: int = 3) -> Preview:
     size = min(prepared.config.batch_size, len(train))
     batches = [rng.choice(len(train), size, replace=False).astype(np.int64) for _ in range(steps + 1)]
     with own_random_numbers(prepared.plan.device):
-        stepper = Stepper(prepared.classifier, train, plan=prepared.plan, config=prepared.config)
+        stepper = Stepper(
+            prepared.classifier, train, plan=prepared.plan, config=prepared.config, world=world
+        )
         stepper.step(batches[0])
         started = time.monotonic()
         for batch in batches[1:]:

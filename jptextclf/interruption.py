@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,17 +22,26 @@ class StopRequest:
 
     number: int | None = None
     """Of the signal."""
+    asked_at: float = 0.0
+    """By the monotonic clock, in seconds."""
+
+    def ask(self, number: int) -> None:
+        """Note the first request; later ones change nothing."""
+        if self.number is None:
+            self.number, self.asked_at = number, time.monotonic()
 
     def __bool__(self) -> bool:
         return self.number is not None
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(*, repeats_within: float = 0.0) -> Iterator[StopRequest]:
     """Within the block the first signal is only noted; a second one does at once what it would have done outside.
 
     After the block a signal that was noted takes its usual course: an exception, or the end of the process. Outside
     the main thread, where Python handles no signals, nothing is noted.
+
+    :param repeats_within: seconds after the first signal in which another one is taken for the same
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -41,8 +51,8 @@ def stop_requests() -> Iterator[StopRequest]:
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame
-        if request.number is None:
-            request.number = number
+        if not request or time.monotonic() - request.asked_at < repeats_within:
+            request.ask(number)
             return
         _restore(before)
         signal.raise_signal(number)

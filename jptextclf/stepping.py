@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,18 @@ import torch
 from torch import Tensor, nn
 
 from jptextclf.batching import flat_batches, micro_batches
-from jptextclf.devices import autocast, is_memory_error
+from jptextclf.devices import autocast, is_memory_error, memory_errors
 from jptextclf.errors import WorkError
+from jptextclf.launched import sharding
 from jptextclf.losses import make_loss, start_from_frequencies
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, to_device
 from jptextclf.parameters import parameter_groups
+from jptextclf.sharding import Shards, gathered
 from jptextclf.world import ALONE, World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -110,10 +113,6 @@ class Stepper:
     ) -> None:
         # Dropout draws from here, in each process its own; the head was drawn before.
         torch.manual_seed(config.seed + world.rank)
-        self.classifier = classifier.to(plan.device).train()
-        self.attention: Chosen | None = classifier.choose_attention(
-            config.attention, precision=plan.precision, training=True
-        )
         self.train = train
         self.plan = plan
         self.config = config
@@ -124,7 +123,7 @@ class Stepper:
         """Pieces in one micro-batch at most; halved when a batch did not fit in memory."""
         targets = torch.from_numpy(train.targets)
         if targets.ndim == 2:
-            start_from_frequencies(classifier, targets.to(plan.device))
+            start_from_frequencies(classifier, targets.to(classifier.device))
         self.loss = make_loss(
             config,
             targets,
@@ -132,12 +131,26 @@ class Stepper:
             soft=None if train.soft is None else torch.from_numpy(train.soft),
             teacher_logits=None if train.teacher_logits is None else torch.from_numpy(train.teacher_logits),
         ).to(plan.device)
+        self.whole = classifier
+        """Where the model is cut into shares, it has the weights of the last :meth:`gathered`."""
+        self.shards: Shards | None = None
+        cut = sharding() if world.size > 1 else None
+        if cut is None:
+            classifier.to(plan.device)
         groups = parameter_groups(
             classifier,
             learning_rate=plan.learning_rate,
             weight_decay=config.weight_decay,
             layer_decay=config.layer_decay,
         )
+        if cut is not None:
+            self.shards = Shards(classifier, cut, device=plan.device, world=world)
+            self.shards.replace(groups)
+        self.classifier = (classifier if self.shards is None else self.shards.classifier).train()
+        self.attention: Chosen | None = self.classifier.choose_attention(
+            config.attention, precision=plan.precision, training=True
+        )
+        classifier.kernel = self.classifier.kernel
         self.peaks = [float(group["lr"]) for group in groups]
         self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.parameters = [one for group in self.optimizer.param_groups for one in group["params"]]
@@ -156,11 +169,12 @@ class Stepper:
         """
         self.classifier.train()
         loss = self.accumulate(batch)
-        self.world.add_gradients(self.parameters)
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
+        norm = self._clip()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
-            raise self._not_finite(batch, loss)
+            error = self._not_finite(batch, loss)
+            error.is_told = not self.world.is_main
+            raise error
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * self._rate_share()
         self.optimizer.step()
@@ -168,14 +182,44 @@ class Stepper:
         self.steps += 1
         return Step(loss, norm)
 
+    def _clip(self) -> float:
+        """Make gradients those of all processes, and no longer than ``max_grad_norm``; their norm before."""
+        if self.shards is not None:
+            return self.shards.clip(self.parameters, self.config.max_grad_norm)
+        self.world.add_gradients(self.parameters)
+        return float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm))
+
     def accumulate(self, batch: NDArray[np.int64]) -> float:
         """Add the gradient of the mean loss over the batch, one micro-batch after another.
 
-        A batch that does not fit in memory is computed again in smaller micro-batches.
+        A batch that does not fit in memory is computed again in smaller micro-batches, unless the model is cut into
+        shares: the processes would no longer compute as many.
 
         :returns: the mean loss over the batch
-        :raises WorkError: one text alone does not fit in memory (``JPT-W013``)
+        :raises WorkError: one text alone does not fit in memory (``JPT-W013``), or another process failed
+            (``JPT-W048``)
         """
+        if self.world.size == 1:
+            return float(self._accumulate_in_memory(batch))
+        if self.shards is not None:
+            with memory_errors():
+                total = self._accumulate(batch)
+            self.world.add(total)
+            return float(total)
+        failure: Exception | None = None
+        total = torch.zeros((), device=self.plan.device)
+        try:
+            total = self._accumulate_in_memory(batch)
+        except Exception as error:  # noqa: BLE001 - raised again, when the others know of it
+            failure = error
+        sums = torch.stack([total, torch.full_like(total, float(failure is not None))])
+        self.world.add(sums)
+        if sums[1]:
+            self.world.fail_together(failure)
+        return float(sums[0])
+
+    def _accumulate_in_memory(self, batch: NDArray[np.int64]) -> Tensor:
+        """As :meth:`_accumulate`, in as many attempts as memory needs."""
         while True:
             try:
                 total = self._accumulate(batch)
@@ -184,25 +228,26 @@ class Stepper:
                     raise
                 self._split(batch, error)
             else:
-                break
+                return total
             # Only here, where nothing holds the activations any more, can they be given back.
             gc.collect()
             if self.plan.device.type == "cuda":
                 torch.cuda.empty_cache()
-        self.world.add(total)
-        return float(total)
 
     def _accumulate(self, batch: NDArray[np.int64]) -> Tensor:
         # A backward pass that ran out of memory has left some of its gradients behind.
         self.optimizer.zero_grad(set_to_none=True)
         device = self.plan.device
         total = torch.zeros((), device=device)
-        for texts in self._micro_batches(batch):
+        groups = self._micro_batches(batch)
+        idle = 0 if self.shards is None else self.world.most(len(groups)) - len(groups)
+        # What a process computes for company does not count.
+        for texts, weight in [(group, 1.0) for group in groups] + [(batch[:1], 0.0)] * idle:
             some = self.train.texts.select(texts)
             splits = torch.from_numpy(some.text_splits) if some.has_windows else None
             with autocast(device, self.plan.precision):
                 logits = self.classifier(*to_device(some.rows, device), splits)
-            loss = self.loss(logits, torch.from_numpy(texts).to(device)) / len(batch)
+            loss = weight * self.loss(logits, torch.from_numpy(texts).to(device)) / len(batch)
             loss.backward()
             total += loss.detach()
         return total
@@ -258,10 +303,10 @@ class Stepper:
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a later process needs to go on, but :meth:`state`."""
         names = {id(one): name for name, one in self.classifier.named_parameters()}
-        found = {f"model.{name}": value for name, value in self.classifier.state_dict().items()}
+        found = {f"model.{name}": self._saved(value) for name, value in self.classifier.state_dict().items()}
         for parameter, moments in self.optimizer.state.items():
             for kind, value in moments.items():
-                found[f"optimizer.{kind}.{names[id(parameter)]}"] = value
+                found[f"optimizer.{kind}.{names[id(parameter)]}"] = self._saved(value)
         for rank, value in enumerate(self.world.gather(torch.get_rng_state().to(self.plan.device))):
             found[f"random.cpu.{rank}"] = value
         if self.plan.device.type == "cuda":
@@ -270,21 +315,50 @@ class Stepper:
                 found[f"random.cuda.{rank}"] = value
         return found
 
+    def _saved(self, tensor: Tensor) -> Tensor:
+        """The whole tensor in the process that writes; together they would not fit beside the shares on a GPU."""
+        if self.shards is None:
+            return tensor
+        whole = gathered(tensor)
+        return whole.cpu() if self.world.is_main else whole[:0] if whole.ndim else whole
+
+    @contextmanager
+    def gathered(self) -> Iterator[Classifier]:
+        """The context in which :attr:`whole` is on the device and has the weights of now, in every process."""
+        if self.shards is None:
+            yield self.whole
+            return
+        try:
+            yield self.shards.gather()
+        finally:
+            self.shards.put_back()
+
     def state(self) -> dict[str, Any]:
         """The numbers that belong to :meth:`tensors`."""
         return {"steps": self.steps, "max_tokens": self.max_tokens}
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`tensors` and :meth:`state` were taken."""
-        self.classifier.load_state_dict(_below("model.", tensors))
+        """Go on where :meth:`tensors` and :meth:`state` were taken, perhaps on another device or by more processes.
+
+        A process that has no random state there goes on with the one that it has.
+        """
+        if self.shards is None:
+            self.classifier.load_state_dict(_below("model.", tensors))
+        else:
+            self.shards.load(_below("model.", tensors))
         names = dict(self.classifier.named_parameters())
         for kind in ("step", "exp_avg", "exp_avg_sq"):
             for name, value in _below(f"optimizer.{kind}.", tensors).items():
                 # As torch keeps it itself: a fused optimizer counts on the device.
-                self.optimizer.state[names[name]][kind] = value.to(self.plan.device)
-        torch.set_rng_state(tensors[f"random.cpu.{self.world.rank}"].cpu())
-        if self.plan.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors[f"random.cuda.{self.world.rank}"].cpu(), self.plan.device)
+                whole = value.to(self.plan.device)
+                if self.shards is not None and kind != "step":
+                    whole = self.shards.cut(whole, names[name])
+                self.optimizer.state[names[name]][kind] = whole
+        if (drawn := tensors.get(f"random.cpu.{self.world.rank}")) is not None:
+            torch.set_rng_state(drawn.cpu())
+        drawn = tensors.get(f"random.cuda.{self.world.rank}")
+        if drawn is not None and self.plan.device.type == "cuda":
+            torch.cuda.set_rng_state(drawn.cpu(), self.plan.device)
         self.steps, self.max_tokens = int(state["steps"]), int(state["max_tokens"])
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _BEST = "best."
 _TRACK_EVERY = 10
 """Steps between two values that are sent to trackers."""
+_REPEATS = 5.0
+"""Seconds: a launcher passes on the signals that its processes get from the terminal or the scheduler as well."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,9 @@ def fine_tune(
     """
     progress = watchers.progress
     signals: AbstractContextManager[StopRequest] = (
-        nullcontext(StopRequest()) if checkpoints is None else stop_requests()
+        nullcontext(StopRequest())
+        if checkpoints is None
+        else stop_requests(repeats_within=_REPEATS if world.size > 1 else 0.0)
     )
     with own_random_numbers(plan.device), signals as request:
         stepper = Stepper(classifier, train, plan=plan, config=config, world=world, progress=progress)
@@ -190,7 +194,6 @@ class _Training:
         request: StopRequest,
     ) -> None:
         self.stepper, self.plan, self.config = stepper, stepper.plan, stepper.config
-        self.classifier = stepper.classifier
         self.validation = validation
         self.measure = measure
         self.watchers, self.progress = watchers, watchers.progress
@@ -216,8 +219,8 @@ class _Training:
                     patience=self.config.patience,
                 )
             )  # fmt: skip
-        self.classifier.load_state_dict(self.best_state)
-        self.classifier.eval()
+        stepper.whole.load_state_dict(self.best_state)
+        stepper.whole.to(self.plan.device).eval()
         return History(
             epochs=tuple(course.epochs),
             best_epoch=course.best_epoch,
@@ -235,7 +238,7 @@ class _Training:
         self.stepper.restore(tensors, checkpoint.state["stepper"])
         self.course = _Course.from_json(checkpoint.state["course"])
         self.best_state = {
-            name.removeprefix(_BEST): one.to(self.plan.device)
+            name.removeprefix(_BEST): one.to(self.stepper.whole.device)
             for name, one in tensors.items()
             if name.startswith(_BEST)
         }
@@ -290,7 +293,7 @@ class _Training:
         # Of epochs with the same score, the one with the lower loss.
         if best is None or (epoch.value, -loss) > (best.value, -best.validation_loss):
             course.best_epoch = number
-            self.best_state = copy.deepcopy(self.classifier.state_dict())
+            self.best_state = copy.deepcopy(self.stepper.whole.state_dict())
         patience = self.config.patience
         patience_is_over = bool(patience) and number - course.best_epoch >= (patience or 0)
         course.is_over = number == self.plan.epochs or patience_is_over
@@ -298,20 +301,21 @@ class _Training:
 
     def _validation_logits(self) -> NDArray[np.float32]:
         """Each process computes its share; all have the whole afterwards."""
-        stepper, texts = self.stepper, self.validation.texts
-        own = stepper.world.share(texts.lengths)
+        stepper, texts, world = self.stepper, self.validation.texts, self.stepper.world
+        own = world.share(texts.lengths)
         some = texts if len(own) == len(texts) else texts.select(own)
-        logits = torch.zeros(len(texts), self.classifier.network.config.num_labels, device=self.plan.device)
-        logits[torch.from_numpy(own)] = torch.from_numpy(
-            compute_logits(
-                self.classifier,
-                some.rows,
-                text_splits=some.text_splits if some.has_windows else None,
-                precision=self.plan.precision,
-                max_tokens=stepper.max_tokens,
-            )
-        ).to(self.plan.device)
-        stepper.world.add(logits)
+        logits = torch.zeros(len(texts), stepper.whole.network.config.num_labels, device=self.plan.device)
+        with stepper.gathered() as classifier, world.agreeing():
+            logits[torch.from_numpy(own)] = torch.from_numpy(
+                compute_logits(
+                    classifier,
+                    some.rows,
+                    text_splits=some.text_splits if some.has_windows else None,
+                    precision=self.plan.precision,
+                    max_tokens=stepper.max_tokens,
+                )
+            ).to(self.plan.device)
+        world.add(logits)
         found: NDArray[np.float32] = logits.cpu().numpy()
         return found
 
@@ -333,9 +337,11 @@ class _Training:
         """Whether a process was asked to stop; all of them agree."""
         if self.checkpoints is None or self.stepper.world.size == 1:
             return bool(self.request)
-        asked = torch.tensor(float(bool(self.request)), device=self.plan.device)
-        self.stepper.world.add(asked)
-        return bool(asked)
+        # Those that got no signal end as if they had got that of the others.
+        number = self.stepper.world.most(self.request.number or 0)
+        if number:
+            self.request.ask(number)
+        return bool(self.request)
 
     def _is_due(self) -> bool:
         every = self.config.checkpoint_steps
@@ -347,6 +353,7 @@ class _Training:
         tensors = self.stepper.tensors()
         tensors.update({_BEST + name: value for name, value in self.best_state.items()})
         state = {"stepper": self.stepper.state(), "course": self.course.to_json()}
-        if self.stepper.world.is_main:
-            self.checkpoints.save(self.stepper.steps, tensors, state)
+        with self.stepper.world.agreeing():
+            if self.stepper.world.is_main:
+                self.checkpoints.save(self.stepper.steps, tensors, state)
         self._saved_at = self.stepper.steps

@@ -7,17 +7,19 @@ the whole batch, in a few large pieces, so that processes may need different num
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import os
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, distributed
 
-from jptextclf.errors import ConfigError, WorkError
+from jptextclf import launched
+from jptextclf.errors import ConfigError, JptextclfError, WorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,12 +29,9 @@ if TYPE_CHECKING:
 _BUCKET = 1 << 24
 """Numbers that are added in one go: 64 MiB of float32."""
 _TIMEOUT = "JPTEXTCLF_RANK_TIMEOUT"
-"""Seconds that a process waits for the others."""
-
-
-def is_main_process() -> bool:
-    """Whether this process writes and speaks; known before any other is met."""
-    return os.environ.get("RANK", "0") == "0"
+"""Seconds that a process waits for the others in a step."""
+_PATIENCE = dt.timedelta(days=30)
+"""For work that one process does while the others wait. One that has ended is noticed at once all the same."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,10 @@ class World:
     def add(self, *tensors: Tensor) -> None:
         """Replace each tensor by its sum over all processes."""
 
+    def most(self, n: int) -> int:
+        """The largest of the numbers that the processes name."""
+        return n
+
     def add_gradients(self, parameters: Sequence[Tensor]) -> None:
         """Replace each gradient by its sum over all processes; one that nobody has stays None."""
 
@@ -70,24 +73,40 @@ class World:
         return [tensor]
 
     def tell(self, sentence: str) -> str:
-        """What the main process says, in all of them."""
+        """What the main process says, in all of them; it may come late."""
         return sentence
 
-    def wait(self) -> None:
-        """Go on when all processes are here."""
+    def agreeing(self) -> AbstractContextManager[None]:
+        """The context for work without exchange between processes: it succeeds in all of them or in none.
+
+        Who waits here may wait long. An error goes its way in the process that has it, and the others get one too; a
+        person is told of it by the main process alone.
+
+        :raises WorkError: it failed in another process only (``JPT-W048``), or that one has ended (``JPT-W044``)
+        """
+        return nullcontext()
+
+    def fail_together(self, error: Exception | None) -> None:
+        """As :meth:`agreeing`, for an error that was caught: raise it, or one for that of another process."""
+        if error is not None:
+            raise error
 
 
 ALONE = World()
 
 
+@dataclass(frozen=True)
 class Several(World):
-    """One of several processes, on gloo or NCCL."""
+    """One of several processes, on gloo or NCCL.
+
+    :param talk: the group in which sentences are passed, on gloo and with patience
+    """
+
+    talk: Any = None
 
     def device(self, chosen: torch.device) -> torch.device:
         """Each process of a machine has a GPU of its own."""
-        if chosen.type != "cuda":
-            return chosen
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", launched.local_rank()) if chosen.type == "cuda" else chosen
 
     def share(self, costs: NDArray[np.int64]) -> NDArray[np.int64]:
         """The dearest text goes to the process that has the least so far."""
@@ -105,6 +124,12 @@ class Several(World):
             for one in tensors:
                 distributed.all_reduce(one)
 
+    def most(self, n: int) -> int:
+        found = torch.tensor([n])
+        with _lost_process():
+            distributed.all_reduce(found, distributed.ReduceOp.MAX, group=self.talk)
+        return int(found)
+
     def add_gradients(self, parameters: Sequence[Tensor]) -> None:
         if not parameters:
             return
@@ -115,7 +140,8 @@ class Several(World):
             gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in bucket]
             flat = torch.cat([one.flatten() for one in gradients])
             self.add(flat)
-            for one, part in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
+            parts = torch.split(flat, [one.numel() for one in bucket])
+            for one, part in zip(bucket, parts, strict=True):
                 one.grad = part.view_as(one)
 
     def gather(self, tensor: Tensor) -> list[Tensor]:
@@ -125,19 +151,44 @@ class Several(World):
         return found
 
     def tell(self, sentence: str) -> str:
-        data = sentence.encode("utf-8") if self.is_main else b""
-        device = torch.device("cuda") if distributed.get_backend() == "nccl" else torch.device("cpu")
-        length = torch.tensor([len(data)], device=device)
-        self.add(length)
-        letters = torch.zeros(int(length), dtype=torch.int64, device=device)
-        if self.is_main:
-            letters += torch.tensor(list(data), dtype=torch.int64, device=device)
-        self.add(letters)
-        return bytes(letters.tolist()).decode("utf-8")
+        return self._exchange(sentence if self.is_main else "")[0]
 
-    def wait(self) -> None:
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not _is_lost(error):
+                self.fail_together(error)
+            raise
+        self.fail_together(None)
+
+    def fail_together(self, error: Exception | None) -> None:
+        problem = "" if error is None else str(error).strip() or type(error).__name__
+        problems = self._exchange(problem)
+        failed = [rank for rank, one in enumerate(problems) if one]
+        if not failed:
+            return
+        first = failed[0]
+        raised = error or WorkError("W048", rank=first, problem=problems[first])
+        if isinstance(raised, JptextclfError):
+            raised.is_told = not self.is_main
+        raise raised
+
+    def _exchange(self, sentence: str) -> list[str]:
+        """What each process says, by rank."""
+        data = torch.tensor(list(sentence.encode("utf-8")), dtype=torch.uint8)
         with _lost_process():
-            distributed.barrier()
+            lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+            distributed.all_gather(lengths, torch.tensor([len(data)]), group=self.talk)
+            padded = torch.zeros(max(1, *map(int, lengths)), dtype=torch.uint8)
+            padded[: len(data)] = data
+            found = [torch.empty_like(padded) for _ in range(self.size)]
+            distributed.all_gather(found, padded, group=self.talk)
+        return [
+            bytes(one[: int(length)].tolist()).decode("utf-8")
+            for one, length in zip(found, lengths, strict=True)
+        ]
 
 
 def join(device: str) -> World:
@@ -145,8 +196,11 @@ def join(device: str) -> World:
 
     :param device: the setting: ``cpu`` meets on the CPU even where there are GPUs
     :raises ConfigError: a GPU by number, which processes that share a machine cannot all have (``JPT-U180``)
+    :raises SetupError: the launcher asks for what cannot be done (``JPT-E096``)
+    :raises WorkError: the others do not come (``JPT-W044``)
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    launched.sharding()
+    size = launched.size()
     if size <= 1:
         return ALONE
     if device.startswith("cuda:"):
@@ -155,8 +209,18 @@ def join(device: str) -> World:
 
     seconds = float(os.environ.get(_TIMEOUT, "1800"))
     on_cpu = device == "cpu" or not torch.cuda.is_available()
-    state = PartialState(cpu=on_cpu, timeout=dt.timedelta(seconds=seconds))
-    return Several(rank=state.process_index, size=state.num_processes)
+    # With it, transformers fills the models of all processes but the first with whatever lies in memory.
+    os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+    with _lost_process():
+        state = PartialState(cpu=on_cpu, timeout=dt.timedelta(seconds=seconds))
+        talk = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    atexit.register(_leave)
+    return Several(rank=state.process_index, size=state.num_processes, talk=talk)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _buckets(parameters: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -182,3 +246,7 @@ def _lost_process() -> Iterator[None]:
         yield
     except (distributed.DistError, RuntimeError) as error:
         raise WorkError("W044", problem=str(error).strip().split("\n")[0]) from error
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, WorkError) and error.code == "JPT-W044"

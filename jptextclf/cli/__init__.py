@@ -41,7 +41,11 @@ def main() -> NoReturn:
     # then takes four times as long. Short spinning costs nothing measurable on an idle machine.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    cli.main(prog_name="jptextclf")
+    try:
+        cli.main(prog_name="jptextclf")
+    finally:
+        # Nothing is left to save: a signal while the interpreter ends must not break into its last callbacks.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _open_missing_streams() -> None:
@@ -52,6 +56,7 @@ def _open_missing_streams() -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    # Nothing is printed here: a signal may arrive in the middle of a print.
-    del number, frame
+    # Nothing is printed here: a signal may arrive in the middle of a print. A second one acts at once.
+    del frame
+    signal.signal(number, signal.SIG_DFL)
     raise Terminated

@@ -154,7 +154,8 @@ class Group(_Speaking, click.Group):
         try:
             status = super().main(*args, **kwargs)
         except JptextclfError as error:
-            click.echo(str(error), err=True)
+            if not error.is_told:
+                click.echo(str(error), err=True)
             sys.exit(error.exit_status)
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)

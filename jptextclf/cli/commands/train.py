@@ -18,6 +18,7 @@ from jptextclf.cli._options import (
     reading_options,
     settings_options,
 )
+from jptextclf.launched import is_main
 from jptextclf.messages import text
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def train(*, as_json: bool, quiet: bool, settings: dict[str, Any], **options: An
 
     talk = Talk(quiet=quiet)
     done = api.train(progress=talk, **only_given(options), **settings)
+    if not is_main():
+        return
     if isinstance(done, api.DryRun):
         print_json(done.to_json()) if as_json else _show_plan(done)
     else:
