@@ -191,6 +191,8 @@ def prepare(
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
     adapt(classifier, config)
     plan = make_plan(config, n_texts=len(with_validation["train"]), width=classifier.width, world=world)
+    if config.mode == "features":
+        plan = frozen.without_steps(plan, config)
     started = time.monotonic()
     with phase(progress, text("train.phase_tokenize"), sum(map(len, with_validation.values()))):
         encoded = {
@@ -377,12 +379,13 @@ def finish(
         predictions[compared_on].label_ids,
         split=compared_on,
         metric=prepared.plan.metric,
-        encoder_seconds=seconds["train"],
+        encoder_seconds=seconds["train"] + seconds.get("vectors", 0.0),
         seed=config.seed,
     )
     seconds["baselines"] = time.monotonic() - started
     if compared_on == "validation":
-        progress.say(text("train.compared_on_validation"))
+        same = "features" if config.mode == "features" else "train"
+        progress.say(text(f"{same}.compared_on_validation"))
     for note in comparison.notes:
         progress.say(note)
     (progress.warn if comparison.verdict.is_warning else progress.say)(str(comparison.verdict))
@@ -521,9 +524,7 @@ def _record(
         "created": _now(),
         # The encoder by name: the path of a directory belongs to this machine only, and so does that of a policy.
         "config": {**prepared.config.to_json(), "model": prepared.encoder.name, "policy": None},
-        "plan": prepared.plan.to_json()
-        if isinstance(history, History)
-        else frozen.plan_record(prepared.plan, prepared.config),
+        "plan": prepared.plan.to_json(),
         "history": history.to_json(),
         "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},
         "held_out": prepared.held_out,

@@ -6,8 +6,10 @@ It does not know files of data; how a head is learned is not decided here (:mod:
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from jptextclf.config import TrainConfig
 from jptextclf.errors import ConfigError, DataError, WorkError
@@ -109,10 +111,10 @@ def pooled_as(config: TrainConfig, n_layers: int) -> Pooled:
     return Pooled(config.pooling, layers, "float32" if config.precision == "auto" else config.precision)
 
 
-def plan_record(plan: Plan, config: TrainConfig) -> dict[str, Any]:
-    """What of a plan has a meaning without fine-tuning."""
-    precision = "float32" if config.precision == "auto" else config.precision
-    return {"device": str(plan.device), "precision": precision, "metric": plan.metric}
+def without_steps(plan: Plan, config: TrainConfig) -> Plan:
+    """The same plan, as far as it has a meaning where no optimizer makes steps."""
+    precision = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+    return replace(plan, precision=precision, epochs=0, steps_per_epoch=0, learning_rate=0.0)
 
 
 def fit_frozen(

@@ -20,6 +20,7 @@ from jptextclf.cards import find_encoder_card
 from jptextclf.corpora import list_corpora
 from jptextclf.encoders import EncoderFiles, known_encoders, resolve_encoder, stated_by_hub
 from jptextclf.errors import ConfigError
+from jptextclf.features import is_head_file
 from jptextclf.licensing.case import read_case_file
 from jptextclf.licensing.reports import ReportSubject, SubjectFile
 
@@ -132,11 +133,15 @@ def _changes(bundle: Bundle, name: str, files: Collection[str]) -> tuple[str, ..
     base = next(one.name for one in bundle.components if one.role == "base_model")
     data = [one for one in bundle.components if one.role == "training_data"]
     public = [one.name for one in data if one.origin not in _PRIVATE]
+    key = "export.changes"
     changed = [one for one in sorted(files) if one == "config.json" or one.endswith(_WEIGHTS)]
+    if bundle.is_features:
+        # The weights are what they were; files stand beside them.
+        key, changed = "features.changes", [one for one in sorted(files) if is_head_file(one)]
     rewritten = [one for one in sorted(files) if one not in {*changed, "requirements.txt"}]
     return tuple(
         messages.text_in(
-            language, "export.changes", base=base, name=name,
+            language, key, base=base, name=name,
             # What the company or a customer calls its data is nobody else's business.
             data=_listed(language, public) or messages.text_in(language, "export.own_data"),
             changed=_listed(language, changed), rewritten=_listed(language, rewritten),

@@ -55,7 +55,7 @@ def front_matter(cleared: Cleared, name: str) -> dict[str, Any]:
         **({"base_model": base} if base else {}),
         **({"datasets": data} if data else {}),
         "pipeline_tag": "text-classification",
-        "library_name": "onnx" if cleared.format == "onnx" else "transformers",
+        "library_name": _library(cleared),
         "tags": ["jptextclf", *([NON_COMMERCIAL] if is_non_commercial(cleared.judged.assessment) else [])],
     }
     results = _results(cleared)
@@ -105,13 +105,38 @@ def _body(cleared: Cleared, name: str) -> str:
     assessment = judged.assessment
     base = next(one.name for one in bundle.components if one.role == "base_model")
     said = messages.text(
-        "export.card", name=name, base=base, labels=", ".join(f"`{one}`" for one in bundle.schema.names),
+        "export.card", name=name, what=_what(cleared, base),
         max_length=bundle.max_length, use=assessment.use, scores=_scores(cleared),
         license=judged.output_license or messages.text("export.card_no_license"),
         marks="".join(f"\n**{one}**\n" for one in _marks(assessment)), sources=_sources(cleared),
-        conditions=_conditions(assessment), usage=messages.text(f"export.usage_{cleared.format}", name=name),
+        conditions=_conditions(assessment), usage=_usage(cleared, name),
     )  # fmt: skip
     return said.strip()
+
+
+def _library(cleared: Cleared) -> str:
+    """What loads the model."""
+    if cleared.bundle.is_features:
+        return "jptextclf"
+    return "onnx" if cleared.format == "onnx" else "transformers"
+
+
+def _what(cleared: Cleared, base: str) -> str:
+    key = "features.card" if cleared.bundle.is_features else "export.card_fine_tuned"
+    return messages.text(key, labels=", ".join(f"`{one}`" for one in cleared.bundle.schema.names), base=base)
+
+
+def _usage(cleared: Cleared, name: str) -> str:
+    """How to use it: by plain transformers where they can, else with this package."""
+    bundle = cleared.bundle
+    if not bundle.is_features:
+        return messages.text(f"export.usage_{cleared.format}", name=name)
+    cells = ", ".join(f'"{one}": ["…"]' for one in bundle.extra_columns)
+    extra = "[features]" if bundle.record["config"].get("head") == "lightgbm" else ""
+    said = messages.text(
+        "features.usage", name=name, extra=extra, columns=f", columns={{{cells}}}" if cells else ""
+    )
+    return f"{said}\n{messages.text('features.readme')}"
 
 
 def _marks(assessment: Assessment) -> list[str]:

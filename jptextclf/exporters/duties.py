@@ -179,10 +179,16 @@ def _linked(export: Documents, duty: Duty) -> Iterator[str]:
 def _changes(export: Documents, duty: Duty) -> Iterator[str]:
     """That the statement stands under its heading, in both languages."""
     del duty
-    # What is between the names is the same in every export.
-    templates = (messages.keys(language)["export.changes"] for language in messages.LANGUAGES)
-    words = [heading_of_changes(), *(one for template in templates for one in re.split(r"\{\w+\}", template))]
-    if not all(export.notice_says(one) for one in words):
+    # What is between the names is the same in every export of its kind.
+    said = (
+        all(
+            export.notice_says(words)
+            for language in messages.LANGUAGES
+            for words in re.split(r"\{\w+\}", messages.keys(language)[key])
+        )
+        for key in ("export.changes", "features.changes")
+    )
+    if not (export.notice_says(heading_of_changes()) and any(said)):
         yield messages.text("export_check.no_changes")
 
 

@@ -100,7 +100,8 @@ def export(
         blanks for them
     :param overwrite: replace an export that is at ``out``; nothing else is ever replaced
     :param name: of the model in its card; None: that of ``out``
-    :raises ConfigError: use, licence, holder, format, policy or ``out`` cannot be used
+    :raises ConfigError: use, licence, holder, format, policy or ``out`` cannot be used; a run with a frozen encoder
+        has no graph (``JPT-U128``)
     :raises SetupError: the run was damaged or changed (``JPT-E060`` to ``JPT-E067``)
     :raises LicenseError: needs review, blocked, or a duty is open (``JPT-L001`` to ``JPT-L005``)
     """
@@ -109,7 +110,10 @@ def export(
     source, target = Path(run).expanduser(), Path(out).expanduser()
     if source.resolve() in target.resolve().parents:
         raise ConfigError("U159", run=source, out=target)
-    subject = Subject.of_bundle(open_bundle(source))
+    bundle = open_bundle(source)
+    if format == "onnx" and bundle.is_features:
+        raise ConfigError("U128", path=source)
+    subject = Subject.of_bundle(bundle)
     judged = judge(subject.components, use_of(use, policy), output_license=output_license, policy=policy)
     require_cleared(judged, subject.name)
     _require_output_license(judged)

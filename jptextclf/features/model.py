@@ -183,6 +183,11 @@ class FeatureModel:
             raise ValueError(f"{self.head.n_labels} labels, expected {n_labels}")
 
 
+def is_head_file(name: str) -> bool:
+    """Whether a file of a run is one of those that :meth:`FeatureModel.write` writes."""
+    return name in {FACTS, ARRAYS, NGRAMS} or (name.startswith("lightgbm") and name.endswith(".txt"))
+
+
 def files_of(*, ngrams: bool, n_models: int) -> tuple[str, ...]:
     """Names of what :meth:`FeatureModel.write` writes.
 

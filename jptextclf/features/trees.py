@@ -58,7 +58,7 @@ class TreeHead:
         import lightgbm
 
         try:
-            boosters = tuple(lightgbm.Booster(params={"verbosity": -1}, model_str=one) for one in models)
+            boosters = tuple(lightgbm.Booster(model_str=one) for one in models)
         except lightgbm.basic.LightGBMError as error:
             raise ValueError(str(error)) from error
         return cls(tuple(models), boosters, is_multilabel)
@@ -106,7 +106,7 @@ def fit_trees(
     matrix, other = rows.matrix(), validation.matrix()
     is_multilabel = targets.ndim == 2
     tasks = (
-        [(targets[:, label], validation_targets[:, label]) for label in range(n_labels)]
+        list(zip(np.ascontiguousarray(targets.T), np.ascontiguousarray(validation_targets.T), strict=True))
         if is_multilabel
         else [(targets, validation_targets)]
     )

@@ -64,7 +64,8 @@ def _show_run(run: Run, talk: Talk) -> None:
         )
         print_table(table.columns, table.rows)
     seconds = {name: f"{value:.1f}" for name, value in record["seconds"].items()}
-    talk.say(text("train.timings", **seconds, memory=_gigabytes(record["peak_bytes"])))
+    timings = "features.timings" if run.bundle.is_features else "train.timings"
+    talk.say(text(timings, **seconds, memory=_gigabytes(record["peak_bytes"])))
     talk.say(text("train.done"))
     click.echo(run.path)
 
