@@ -169,6 +169,7 @@ class Unfinished:
             if _checkpoints(self.path):
                 self.progress.say(text("checkpoints.discarded", path=self.path))
             self._remove_checkpoints()
+            make_directory(self.checkpoints)
             write_file(self.path / _IDENTITY, encode(now))
 
     def close(self) -> None:
