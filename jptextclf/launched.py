@@ -37,6 +37,12 @@ def size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def go_alone() -> None:
+    """Work as if nobody had been started with this process."""
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        os.environ.pop(name, None)
+
+
 def local_rank() -> int:
     """Number of this process among those of the same machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))

@@ -14,8 +14,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from jptextclf import messages
-from jptextclf.errors import JptextclfError
+from jptextclf import launched, messages
+from jptextclf.errors import ConfigError, JptextclfError
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.registry import Registry
 
@@ -98,7 +98,23 @@ class _Speaking(click.Command):
 
 
 class Command(_Speaking):
-    """A command of ours."""
+    """A command of ours.
+
+    :param together: processes that are started together do this one together; else the first one does it alone
+    """
+
+    def __init__(self, *args: Any, together: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.together = together
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if launched.size() > 1 and not self.together:
+            if not launched.is_main():
+                fields = {"rank": launched.rank(), "n": launched.size(), "command": ctx.command_path}
+                click.echo(text("cli.idle", **fields), err=True)
+                return None
+            launched.go_alone()
+        return super().invoke(ctx)
 
 
 class Group(_Speaking, click.Group):
@@ -154,13 +170,15 @@ class Group(_Speaking, click.Group):
         try:
             status = super().main(*args, **kwargs)
         except JptextclfError as error:
-            if not error.is_told:
+            # Processes that are started together have one command line.
+            if launched.is_main() or not (error.is_told or isinstance(error, ConfigError)):
                 click.echo(str(error), err=True)
             sys.exit(error.exit_status)
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)
         except click.UsageError as error:
-            _show_usage_error(error)
+            if launched.is_main():
+                _show_usage_error(error)
             sys.exit(2)
         except click.ClickException as error:
             click.echo(error.format_message(), err=True)
@@ -186,8 +204,6 @@ def _os_error(error: OSError) -> str:
 
 
 def _refuse(code: str, **fields: object) -> NoReturn:
-    from jptextclf.errors import ConfigError
-
     raise ConfigError(code, **fields)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jptextclf.api import DryRun, Run
 
 
-@click.command("train", cls=Command)
+@click.command("train", cls=Command, together=True)
 @click.argument("data", required=False)
 @file_options
 @option("--lock", type=click.Path(path_type=Path))
