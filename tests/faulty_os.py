@@ -7,6 +7,7 @@ included, reaches the disk.
 import errno
 import os
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,10 +28,12 @@ class FaultyDisk:
     :param lasting: all later ones fail too, of those that fail with this ``errno`` at all
     :param below: only operations on a path with this in it count
     :param kill: the process really ends, as by SIGKILL
+    :param pause: a file; the operation makes it, and goes on when somebody has removed it
     """
 
-    def __init__(self, at=0, errno=None, *, lasting=False, below="", kill=False):
+    def __init__(self, at=0, errno=None, *, lasting=False, below="", kill=False, pause=""):
         self.at, self.errno, self.lasting, self.below, self.kill = at, errno, lasting, below, kill
+        self.pause = pause
         self.log = []
         self.paths = {}
         self.hit = False
@@ -60,7 +63,9 @@ class FaultyDisk:
                 return real(*args, **kwargs)
             self.log.append((name, where))
             number = len(self.log)
-            if self._fails(name, number, args):
+            if self.pause and number == self.at:
+                self._pause()
+            elif self._fails(name, number, args):
                 self.hit = True
                 if self.errno is not None:
                     raise OSError(self.errno, os.strerror(self.errno))
@@ -76,8 +81,13 @@ class FaultyDisk:
 
         return operation
 
+    def _pause(self):
+        Path(self.pause).write_text("")
+        while Path(self.pause).exists():
+            time.sleep(0.005)
+
     def _fails(self, name, number, args):
-        if not self.at or number < self.at:
+        if not self.at or number < self.at or self.pause:
             return False
         if self.errno is None:
             return True

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 from faulty_os import mounted, remount
@@ -76,19 +77,27 @@ def checkpoints_of(out):
     return sorted(directory.glob("step-*")) if directory.exists() else []
 
 
-def wait_for(condition):
-    end = time.monotonic() + 30
-    while not condition():
+@contextmanager
+def paused(training, out):
+    """The process id of a training that stands still in the middle of a save; it goes on after the block."""
+    pause = out.parent / "pause"
+    out.parent.mkdir(exist_ok=True)
+    process = training.warm.start(
+        training.command(out), at=training.operations // 2, below=SAVING, pause=str(pause)
+    )
+    end = time.monotonic() + 60
+    while not pause.exists():
         assert time.monotonic() < end
         time.sleep(0.005)
+    yield process
+    pause.unlink()
 
 
-def killed_after_checkpoints(training, out, n=2):
-    """A training that was killed once ``n`` checkpoints were there."""
-    process = training.warm.start(training.command(out))
-    wait_for(lambda: len(checkpoints_of(out)) >= n)
-    os.kill(process, signal.SIGKILL)
-    assert training.warm.wait().status == -signal.SIGKILL
+def killed(training, out):
+    """A training that died in the middle of a save, after others."""
+    done = training.warm.run(training.command(out), at=training.operations // 2, below=SAVING)
+    assert done.status == 137
+    assert len(checkpoints_of(out)) >= 2
     assert not out.exists()
 
 
@@ -182,9 +191,8 @@ def test_whatever_is_set_a_killed_training_ends_as_one_that_never_was(training, 
     ids=lambda one: one.name,
 )
 def test_a_signal_saves_says_how_to_go_on_and_ends(training, out, number):
-    process = training.warm.start(training.command(out))
-    wait_for(lambda: checkpoints_of(out))
-    os.kill(process, number)
+    with paused(training, out) as process:
+        os.kill(process, number)
     done = training.warm.wait()
     assert done.status == 128 + number
     assert "--resume" in done.stderr
@@ -196,11 +204,14 @@ def test_a_signal_saves_says_how_to_go_on_and_ends(training, out, number):
 
 
 def test_two_signals_stop_at_once_and_lose_nothing(training, out):
-    process = training.warm.start(training.command(out))
-    wait_for(lambda: checkpoints_of(out))
-    os.kill(process, signal.SIGTERM)
-    os.kill(process, signal.SIGINT)
-    assert training.warm.wait().status in {130, 143}
+    with paused(training, out) as process:
+        os.kill(process, signal.SIGTERM)
+        time.sleep(0.1)
+        os.kill(process, signal.SIGINT)
+        # It does not even finish the save.
+        done = training.warm.wait()
+    assert done.status == 130
+    assert "Traceback" not in done.stderr
     training.assert_finishes_as_if_nothing_had_happened(out)
 
 
@@ -275,7 +286,7 @@ def test_a_read_only_disk_is_said_before_anything_is_read(training, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(training, out):
-    killed_after_checkpoints(training, out)
+    killed(training, out)
     older, newest = checkpoints_of(out)[-2:]
     path = newest / "tensors.safetensors"
     data = bytearray(path.read_bytes())
@@ -288,7 +299,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(training, out
 
 @pytest.mark.full
 def test_without_an_intact_checkpoint_it_starts_over_and_says_so(training, out):
-    killed_after_checkpoints(training, out)
+    killed(training, out)
     for path in checkpoints_of(out):
         (path / "state.json").unlink()
     done = training.assert_finishes_as_if_nothing_had_happened(out)
@@ -298,7 +309,7 @@ def test_without_an_intact_checkpoint_it_starts_over_and_says_so(training, out):
 def test_it_is_neither_started_over_unasked_nor_resumed_with_something_else(
     training, out, tmp_path, reviews_csv
 ):
-    killed_after_checkpoints(training, out)
+    killed(training, out)
     before = checkpoints_of(out)
     other = tmp_path / reviews_csv.name
     other.write_bytes(reviews_csv.read_bytes().replace("最高".encode("cp932"), "最低".encode("cp932")))
@@ -318,7 +329,7 @@ def test_it_is_neither_started_over_unasked_nor_resumed_with_something_else(
 
 @pytest.mark.full
 def test_it_is_started_over_where_that_is_asked_for(training, out):
-    killed_after_checkpoints(training, out)
+    killed(training, out)
     done = training.warm.run(training.command(out, "--overwrite"))
     assert done.status == 0
     assert result_of(out) == training.result
@@ -328,13 +339,9 @@ def test_it_is_started_over_where_that_is_asked_for(training, out):
 def test_a_second_training_in_the_same_place_is_refused(training, out, tiny_encoder, reviews_csv):
     from jptextclf import train
 
-    process = training.warm.start(training.command(out))
-    wait_for(lambda: checkpoints_of(out))
-    os.kill(process, signal.SIGSTOP)
-    with pytest.raises(ConfigError) as caught:
+    with paused(training, out) as process, pytest.raises(ConfigError) as caught:
         train(reviews_csv, model=str(tiny_encoder), out=out, resume=True)
     assert caught.value.code == "JPT-U136"
     assert str(process) in caught.value.message
-    os.kill(process, signal.SIGCONT)
     assert training.warm.wait().status == 0
     assert result_of(out) == training.result
