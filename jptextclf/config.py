@@ -216,7 +216,13 @@ def problem_of(name: str, value: Any) -> str | None:
     valid, expected = _RULES[name]
     if valid(tuple(value) if isinstance(value, list) else value):
         return None
-    return text("config.problem", name=name, found=repr(value), expected=text(f"config.{expected}"))
+    return text("config.problem", name=name, found=shown(value), expected=text(f"config.{expected}"))
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence: as Python writes it, and not longer than a line."""
+    found = repr(value)
+    return found if len(found) <= 100 else f"{found[:100]}…"
 
 
 def default_learning_rate(width: int) -> float:

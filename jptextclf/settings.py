@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.config import TrainConfig, groups, kinds, problem_of
+from jptextclf.config import shown as shown_value
 from jptextclf.data.origin import Origin, PersonalInformation  # noqa: TC001 - kinds() reads the annotations
 from jptextclf.errors import ConfigError
 from jptextclf.messages import did_you_mean, listing, text
@@ -161,7 +162,7 @@ def _content(path: Path) -> str:
         tomllib.loads(content)
     except UnicodeDecodeError as error:
         raise ConfigError("U115", path=path, problem=text("settings.not_utf8")) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError("U115", path=path, problem=getattr(error, "strerror", None) or error) from error
     return content
 
@@ -173,9 +174,9 @@ def _statements(content: str) -> Iterator[tuple[int, str, Any]]:
     """
     lines, start = content.split("\n"), 0
     while start < len(lines):
-        end = start + 1
-        while (table := _parsed("\n".join(lines[start:end]))) is None:
-            end += 1
+        ends = range(start + 1, len(lines) + 1)
+        parsed = ((end, _parsed("\n".join(lines[start:end]))) for end in ends)
+        end, table = next((end, table) for end, table in parsed if table is not None)
         for key, value in table.items():
             is_header = lines[start].lstrip().startswith("[")
             yield start + 1, f"[{key}]" if is_header else key, value
@@ -185,7 +186,7 @@ def _statements(content: str) -> Iterator[tuple[int, str, Any]]:
 def _parsed(content: str) -> dict[str, Any] | None:
     try:
         return tomllib.loads(content)
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return None
 
 
@@ -225,7 +226,7 @@ def _problem(said: _Said) -> str | None:
         if kind.choices
         else text("config.some_names" if kind.type is tuple else "config.a_name")
     )
-    return text("config.problem", name=said.name, found=repr(said.value), expected=expected)
+    return text("config.problem", name=said.name, found=shown_value(said.value), expected=expected)
 
 
 def _is_right(kind: Kind, value: Any) -> bool:

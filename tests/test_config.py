@@ -1,6 +1,7 @@
 """Settings: options made from TrainConfig, the settings file, --set, what goes before what, and where it came from."""
 
 import inspect
+import itertools
 import json
 import tomllib
 from dataclasses import fields
@@ -10,6 +11,7 @@ import click
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
 from jptextclf import TextClassifier, config, messages, train
 from jptextclf.cli import cli
@@ -73,6 +75,8 @@ def test_every_setting_is_an_option(path):
 def test_every_setting_is_a_parameter_of_the_estimator_with_its_default():
     parameters = inspect.signature(TextClassifier).parameters
     assert {name: parameters[name].default for name in NAMES} == TrainConfig().to_json()
+    lists = TextClassifier(extra_columns=["price"], trackers=("mlflow",), ngrams=True, mode="features")
+    assert clone(lists).get_params() == lists.get_params()
 
 
 def test_every_option_of_a_run_is_a_keyword_of_train_and_the_other_way_round():
@@ -225,6 +229,7 @@ def test_every_problem_comes_in_one_error_with_its_place(run_toml):
     ]:
         assert line in message, message
     assert "13 problem(s)" in message
+    assert len(refused("U116", set=["seed=" + "x" * 10_000])) < 300
 
 
 @pytest.mark.parametrize("language", messages.LANGUAGES)
@@ -239,6 +244,9 @@ def test_what_is_no_settings_file_is_refused(run_toml, tmp_path, language):
     assert "nowhere.toml" in refused("U115", config="nowhere.toml")
     (tmp_path / "sjis.toml").write_bytes('text_column = "本文"\n'.encode("cp932"))
     assert "UTF-8" in refused("U115", config="sjis.toml")
+    run_toml(f"epochs = {'[' * 5000}{']' * 5000}\n")
+    refused("U115", config="run.toml")
+    assert "'[[[[" in refused("U116", set=[f"epochs={'[' * 5000}{']' * 5000}"])
     os.mkfifo(tmp_path / "pipe.toml")
     refused("U115", config="pipe.toml")
     refused("U115", config=tmp_path)
@@ -275,6 +283,23 @@ def test_paths_count_from_the_directory_of_the_file(run_toml, tmp_path):
     run_toml('model = "builtin"\ndata = "../x.csv"\n', "conf/run.toml")
     again = resolve({}, config="conf/run.toml")
     assert (again.config.model, again.run.data) == ("builtin", "conf/../x.csv")
+
+
+def test_every_statement_has_its_own_line(tmp_path):
+    # As a text, an array or a comment may look like another statement.
+    written = [
+        'model = """a\n\nseed = 9\n[x]\n"""', "extra_columns = [ # seed = 8\n 'a',\n\n 'seed = 7'\n]", "# seed = 6", "",
+        "'head' = \"svm\" # x", 'dictionary = \'\'\'\n"""\nseed = 5\'\'\'', '"label_column"="a = 1"', "  seed=1",
+    ]  # fmt: skip
+    for order in itertools.islice(itertools.permutations(written), 0, None, 997):
+        (tmp_path / "run.toml").write_text("\n".join(order), encoding="utf-8")
+        found = resolve({}, config=tmp_path / "run.toml")
+        lines = {one: 1 + sum(before.count("\n") + 1 for before in order[:n]) for n, one in enumerate(order)}
+        names = ["model", "extra_columns", None, None, "head", "dictionary", "label_column", "seed"]
+        expected = {name: f"run.toml:{lines[one]}" for name, one in zip(names, written, strict=True) if name}
+        assert found.origins == expected
+        assert found.config.seed == 1
+        assert found.config.extra_columns == ("a", "seed = 7")
 
 
 def values():
