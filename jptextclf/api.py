@@ -326,8 +326,9 @@ def _prepare(
     if loaded.summary.label_separator is not None and config.task == "auto":
         config = replace(config, task="multilabel")
     prepared = prepare(loaded.splits, config, progress=progress, world=world)
-    materials = prepared.components(loaded.summary.components)
-    announce(materials, name=name, use=config.use, policy=config.policy, progress=progress)
+    if world.is_main:
+        materials = prepared.components(loaded.summary.components)
+        announce(materials, name=name, use=config.use, policy=config.policy, progress=progress)
     return loaded, prepared
 
 
@@ -376,11 +377,12 @@ def _checkpoints(
 
     :param unfinished: None in all processes but the main one
     """
-    checkpoints = Checkpoints(unfinished_directory(run) / "checkpoints")
+    directory = unfinished_directory(run) / "checkpoints"
     newest = None
     with world.agreeing():
         if unfinished is not None:
             unfinished.identify(lock, compare=differences)
+            checkpoints = Checkpoints(directory)
             newest, skipped = checkpoints.newest() if unfinished.resumed else (None, ())
             for one in skipped:
                 progress.warn(str(one))
@@ -390,8 +392,9 @@ def _checkpoints(
                 progress.warn(text("train.nothing_to_resume", path=unfinished.path))
     name = world.tell("" if newest is None else newest.path.name)
     with world.agreeing():
-        if unfinished is None and name:
-            newest = checkpoints.open(name)
+        if unfinished is None:
+            checkpoints = Checkpoints(directory)
+            newest = checkpoints.open(name) if name else None
     return checkpoints, newest
 
 
