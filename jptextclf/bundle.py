@@ -410,7 +410,7 @@ def model_card(bundle: Bundle) -> str:
             language, "bundle.readme", name=bundle.path.name, base=base.name, n=len(bundle.components),
             labels=", ".join(f"`{name}`" for name in bundle.schema.names), max_length=bundle.max_length,
         )
-        + (messages.text_in(language, "features.readme") if bundle.is_features else "")
+        + ("\n" + messages.text_in(language, "features.readme") if bundle.is_features else "")
         for language in messages.LANGUAGES
     ]  # fmt: skip
     matter = _FRONT_MATTER

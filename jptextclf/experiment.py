@@ -12,6 +12,7 @@ import os
 import platform
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +123,13 @@ class Prepared:
             self.encoder.tokenizer_component,
             *self.adapter.components(),
             *data,
-            *software_components(self.packages()),
+            *self._software,
         )
+
+    @cached_property
+    def _software(self) -> list[Component]:
+        """Reading what the packages say takes seconds, and it is asked for twice."""
+        return software_components(self.packages())
 
     def head_files(self) -> tuple[str, ...]:
         """Files of a run with a frozen encoder, beside those of every run."""

@@ -17,7 +17,9 @@ from jptextclf.features import FeatureModel, Known, Pooled, VectorCache, fit, ke
 from jptextclf.features.columns import CategoryColumn, ColumnEncoder, NumberColumn, parse_number
 from jptextclf.features.linear import LinearProblem
 from jptextclf.features.rows import FeatureRows, folds_of
+from jptextclf.labels import LabelSchema
 from jptextclf.ngrams import CharacterNgrams, new_vectorizer
+from jptextclf.prediction import Predictor
 
 SECTIONS = ["宿", "食事", "宿", "立地"]
 
@@ -109,7 +111,8 @@ def test_a_missing_cell_is_a_category_where_it_was_one():
 
 
 @pytest.mark.parametrize(
-    ("cells", "code"), [(["", " ", "　"], "JPT-D063"), (["一", "二", "三"], "JPT-D065"), (["", "", "三"], "JPT-D065")]
+    ("cells", "code"),
+    [(["", " ", "　"], "JPT-D063"), (["一", "二", "三"], "JPT-D065"), (["", "", "三"], "JPT-D065")],
 )
 def test_columns_of_which_nothing_can_be_learned_are_refused(cells, code):
     with pytest.raises(DataError) as caught:
@@ -132,7 +135,10 @@ def test_columns_survive_json():
 
 
 def test_columns_in_memory_may_be_lists_arrays_or_a_table():
-    assert cells_beside({"n": np.array([1.5, np.nan]), "c": ("あ", None)}, 2) == {"n": ["1.5", ""], "c": ["あ", ""]}
+    assert cells_beside({"n": np.array([1.5, np.nan]), "c": ("あ", None)}, 2) == {
+        "n": ["1.5", ""],
+        "c": ["あ", ""],
+    }
     pandas = pytest.importorskip("pandas")
     assert cells_beside(pandas.DataFrame({"n": [1, 2]}), 2) == {"n": ["1", "2"]}
     with pytest.raises(DataError, match="D064"):
@@ -166,11 +172,21 @@ def problem_of(kind, n_labels=3, *, is_multilabel=False, n=120, ngrams=False, ba
     ids = np.arange(n) % n_labels
     dense = (centers[ids] + rng.normal(size=(n, 6))).astype(np.float32) * 10 + 3
     texts = [f"{'良悪普'[one % 3]}い{number % 7}" for number, one in enumerate(ids)]
-    sparse = CharacterNgrams.fit(texts, max_features=50, least_texts=2, seed=0).transform(texts) if ngrams else None
+    sparse = (
+        CharacterNgrams.fit(texts, max_features=50, least_texts=2, seed=0).transform(texts)
+        if ngrams
+        else None
+    )
     rows = FeatureRows(dense, sparse)
     targets = np.eye(n_labels, dtype=np.float32)[ids] if is_multilabel else ids.astype(np.int64)
     problem = LinearProblem.of(
-        rows, targets, kind=kind, scales=np.full(6, 0.4, np.float32), n_labels=n_labels, balanced=balanced, seed=0
+        rows,
+        targets,
+        kind=kind,
+        scales=np.full(6, 0.4, np.float32),
+        n_labels=n_labels,
+        balanced=balanced,
+        seed=0,
     )
     return problem, rows, targets
 
@@ -242,7 +258,14 @@ def test_unseen_scores_are_of_machines_that_have_not_seen_the_text():
     changed = problem.targets.copy()
     changed[0] = (changed[0] + 1) % 3
     other = LinearProblem(
-        problem.kind, problem.matrix, problem.center, problem.factor, problem.targets, 3, balanced=False, seed=0
+        problem.kind,
+        problem.matrix,
+        problem.center,
+        problem.factor,
+        problem.targets,
+        3,
+        balanced=False,
+        seed=0,
     )
     # Another label of text 0 must not move its own score, where the folds stay.
     object.__setattr__(other, "targets", changed)
@@ -276,7 +299,10 @@ def known_of(reviews, labels, *, n_vector=8, seed=0):
     ids = np.array([labels.index(label) for _, label in reviews])
     vectors = rng.normal(size=(len(reviews), n_vector)).astype(np.float32)
     vectors[:, 0] += ids
-    cells = {"値段": [str(1000 + 10 * number) for number in range(len(reviews))], "場所": ["東", "西"] * (len(reviews) // 2)}
+    cells = {
+        "値段": [str(1000 + 10 * number) for number in range(len(reviews))],
+        "場所": ["東", "西"] * (len(reviews) // 2),
+    }
     return Known(vectors, [text for text, _ in reviews], cells, ids)
 
 
@@ -296,7 +322,12 @@ def test_what_is_learned_is_kept_in_plain_files(tmp_path, reviews, head, task, n
     if task == "multiclass":
         known = Known(known.vectors, known.texts, known.cells, np.arange(72) % 3)
     elif task == "multilabel":
-        known = Known(known.vectors, known.texts, known.cells, np.stack([known.targets, np.arange(72) % 2], axis=1).astype(np.float32))
+        known = Known(
+            known.vectors,
+            known.texts,
+            known.cells,
+            np.stack([known.targets, np.arange(72) % 2], axis=1).astype(np.float32),
+        )
     n_labels = 3 if task == "multiclass" else 2
     heard = Heard()
     fitted = fit(
@@ -312,11 +343,20 @@ def test_what_is_learned_is_kept_in_plain_files(tmp_path, reviews, head, task, n
     read = FeatureModel.read(tmp_path, n_labels=n_labels)
     np.testing.assert_array_equal(read.probabilities(known.vectors, known.texts, known.cells)[0], expected)
     # One text alone is what it is among others.
-    one, _ = read.probabilities(known.vectors[:1], known.texts[:1], {name: cells[:1] for name, cells in known.cells.items()})
+    one, _ = read.probabilities(
+        known.vectors[:1], known.texts[:1], {name: cells[:1] for name, cells in known.cells.items()}
+    )
     np.testing.assert_allclose(one, expected[:1], atol=1e-6)
     assert read.column_names == ("値段", "場所")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names <= {"features.json", "features.safetensors", "ngrams.json", "lightgbm.txt", "lightgbm-0.txt", "lightgbm-1.txt"}
+    assert names <= {
+        "features.json",
+        "features.safetensors",
+        "ngrams.json",
+        "lightgbm.txt",
+        "lightgbm-0.txt",
+        "lightgbm-1.txt",
+    }
     assert not any(path.read_bytes().startswith(b"\x80") for path in tmp_path.iterdir()), "a pickle begins so"
     assert any("値段: taken for numbers" in one for one in heard.said)
     assert any("場所: taken for 2 categories" in one for one in heard.said)
@@ -421,7 +461,12 @@ def test_damaged_vectors_are_computed_anew_and_that_is_said(tmp_path, damage):
     cache.write("k", vectors)
     path = cache.path("k")
     data = path.read_bytes()
-    changed = {"cut": data[:-3], "flipped": data[:-3] + b"\xff" + data[-2:], "empty": b"", "another shape": data}
+    changed = {
+        "cut": data[:-3],
+        "flipped": data[:-3] + b"\xff" + data[-2:],
+        "empty": b"",
+        "another shape": data,
+    }
     path.write_bytes(changed[damage])
     shape = (4, 3) if damage == "another shape" else (4, 2)
     assert cache.read("k", shape, heard) is None
@@ -490,10 +535,14 @@ def test_a_run_says_what_it_was_made_from(features_run, tmp_path):
     assert base.relation == "features-from"
     assert "scikit-learn" in {one.name for one in features_run.bundle.components}
     assert "scikit-learn" in record["versions"]
-    assert not [path for path in features_run.path.rglob("*") if path.suffix in {".pkl", ".joblib", ".bin", ".pt"}]
+    assert not [
+        path for path in features_run.path.rglob("*") if path.suffix in {".pkl", ".joblib", ".bin", ".pt"}
+    ]
 
 
-def test_the_encoder_of_a_run_is_the_one_that_went_in_and_plain_transformers_loads_it(features_run, tiny_encoder):
+def test_the_encoder_of_a_run_is_the_one_that_went_in_and_plain_transformers_loads_it(
+    features_run, tiny_encoder
+):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -523,8 +572,12 @@ def test_vectors_are_those_of_plain_transformers(features_run, tiny_encoder, rev
     mask = batch["attention_mask"][..., None]
     mean = ((both * mask).sum(1) / mask.sum(1)).numpy()
     options = {"max_tokens": 64}
-    np.testing.assert_allclose(Pooled("mean", 2).vectors(predictor.classifier, encodings, **options), mean, atol=1e-5)
-    np.testing.assert_allclose(Pooled("first", 1).vectors(predictor.classifier, encodings, **options), states[-1][:, 0], atol=1e-5)
+    np.testing.assert_allclose(
+        Pooled("mean", 2).vectors(predictor.classifier, encodings, **options), mean, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        Pooled("first", 1).vectors(predictor.classifier, encodings, **options), states[-1][:, 0], atol=1e-5
+    )
     windows = np.array([0, 2, *range(3, len(texts) + 1)])
     joined = Pooled("mean", 2).vectors(predictor.classifier, encodings, windows, **options)
     np.testing.assert_allclose(joined[0], mean[:2].mean(axis=0), atol=1e-5)
@@ -567,9 +620,11 @@ def test_a_run_that_needs_columns_says_which_are_missing(features_run, given):
     assert ("値段" in missing) == (not given)
 
 
-def test_a_run_that_knows_no_columns_refuses_them(trained):
+def test_a_model_that_knows_no_columns_refuses_them(classifier_of):
+    schema = LabelSchema(("悪い", "良い"), "binary")
+    classifier, adapter = classifier_of(schema)
     with pytest.raises(ConfigError) as caught:
-        trained.predict(["良い"], columns={"値段": ["1"]})
+        Predictor(classifier, adapter, schema, max_length=64).predict(["良い"], columns={"値段": ["1"]})
     assert caught.value.code == "JPT-U126"
 
 
@@ -589,7 +644,9 @@ def test_a_file_is_predicted_with_its_columns(features_run, tmp_path):
     assert done.read == 2
     rows = (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()
     assert rows[1].startswith("宿,1,朝食が良い,2，001,")
-    expected = features_run.predict(["朝食が良い", "最悪でした"], columns={"値段": ["2，001", ""], "区分": ["宿", "砂漠"]})
+    expected = features_run.predict(
+        ["朝食が良い", "最悪でした"], columns={"値段": ["2，001", ""], "区分": ["宿", "砂漠"]}
+    )
     assert [row.split(",")[4] for row in rows[1:]] == [labels[0] for labels in expected.labels]
     assert any("区分: 1 of 2" in one for one in heard.warned)
 
@@ -610,7 +667,13 @@ def test_the_second_run_takes_the_vectors_from_the_cache(tmp_path, monkeypatch, 
     from jptextclf import train
 
     monkeypatch.setenv("JPTEXTCLF_HOME", str(tmp_path / "store"))
-    options = {"model": str(tiny_encoder), "mode": "features", "device": "cpu", "max_length": 64, "head": "svm"}
+    options = {
+        "model": str(tiny_encoder),
+        "mode": "features",
+        "device": "cpu",
+        "max_length": 64,
+        "head": "svm",
+    }
     first = train(table, out=tmp_path / "a", **options)
     assert first.bundle.record["history"]["cached"] == {"train": False, "validation": False}
     assert len(list((tmp_path / "store" / "vectors").iterdir())) == 2
@@ -620,14 +683,14 @@ def test_the_second_run_takes_the_vectors_from_the_cache(tmp_path, monkeypatch, 
     assert sum("cache" in one for one in heard.said) == 2
     for name in ("features.safetensors", "features.json", "model.safetensors"):
         assert (first.path / name).read_bytes() == (second.path / name).read_bytes(), name
-    other = train(table, out=tmp_path / "c", **{**options, "max_length": 8})
-    assert other.bundle.record["history"]["cached"] == {"train": False, "validation": False}
     for path in (tmp_path / "store" / "vectors").iterdir():
         path.write_bytes(path.read_bytes()[:-5])
     third = train(table, out=tmp_path / "d", progress=(damaged := Heard()), **options)
     assert third.bundle.record["history"]["cached"] == {"train": False, "validation": False}
     assert sum("damaged" in one for one in damaged.warned) == 2
-    assert (third.path / "features.safetensors").read_bytes() == (first.path / "features.safetensors").read_bytes()
+    assert (third.path / "features.safetensors").read_bytes() == (
+        first.path / "features.safetensors"
+    ).read_bytes()
 
 
 def test_a_store_that_cannot_be_written_to_is_said_and_no_error(tmp_path, monkeypatch, tiny_encoder, table):
@@ -637,7 +700,13 @@ def test_a_store_that_cannot_be_written_to_is_said_and_no_error(tmp_path, monkey
     monkeypatch.setenv("JPTEXTCLF_HOME", str(tmp_path / "store"))
     heard = Heard()
     run = train(
-        table, out=tmp_path / "a", model=str(tiny_encoder), mode="features", device="cpu", max_length=64, progress=heard
+        table,
+        out=tmp_path / "a",
+        model=str(tiny_encoder),
+        mode="features",
+        device="cpu",
+        max_length=64,
+        progress=heard,
     )
     assert run.path.is_dir()
     assert any("could not be kept" in one for one in heard.warned)
@@ -678,7 +747,15 @@ def test_without_lightgbm_nothing_is_computed(tmp_path, monkeypatch, tiny_encode
 def test_a_dry_run_measures_vectors_and_names_the_files(tmp_path, tiny_encoder, table):
     from jptextclf import train
 
-    plan = train(table, model=str(tiny_encoder), mode="features", ngrams=True, max_length=64, out=tmp_path / "a", dry_run=True)
+    plan = train(
+        table,
+        model=str(tiny_encoder),
+        mode="features",
+        ngrams=True,
+        max_length=64,
+        out=tmp_path / "a",
+        dry_run=True,
+    )
     assert {"features.json", "features.safetensors", "ngrams.json"} <= set(plan.files)
     assert plan.preview.steps == 0
     assert plan.preview.total_seconds > 0
@@ -698,7 +775,9 @@ def test_several_labels_and_windows(tmp_path, tiny_encoder, reviews):
     assert run.schema.is_multilabel
     assert len(set(run.bundle.thresholds)) > 1
     texts = [text for text, _ in reviews]
-    np.testing.assert_array_equal(run.predict(texts).probabilities, load(run.path).predict(texts).probabilities)
+    np.testing.assert_array_equal(
+        run.predict(texts).probabilities, load(run.path).predict(texts).probabilities
+    )
 
 
 @pytest.fixture
@@ -711,7 +790,13 @@ def licensed(features_run, tmp_path):
 
     bundle, predictor = features_run.bundle, features_run.predictor
     components = tuple(
-        replace(one, license="Apache-2.0", origin="public", url="https://example.invalid/encoder", revision="1" * 40)
+        replace(
+            one,
+            license="Apache-2.0",
+            origin="public",
+            url="https://example.invalid/encoder",
+            revision="1" * 40,
+        )
         if one.role in {"base_model", "tokenizer"}
         else one
         for one in bundle.components
@@ -735,9 +820,13 @@ def test_an_export_carries_the_head_and_says_what_is_needed(features_run, licens
     assert "pip install 'jptextclf'" in card
     assert "fine-tuned" not in card.split("## Scores")[0]
     notice = (done.path / "NOTICE").read_text(encoding="utf-8")
-    assert "scikit-learn" in notice or "scikit-learn" in (done.path / "components.json").read_text(encoding="utf-8")
+    assert "scikit-learn" in notice or "scikit-learn" in (done.path / "components.json").read_text(
+        encoding="utf-8"
+    )
     expected = features_run.predict(["良い"], columns=columns_of(1)).probabilities
-    np.testing.assert_array_equal(load(done.path).predict(["良い"], columns=columns_of(1)).probabilities, expected)
+    np.testing.assert_array_equal(
+        load(done.path).predict(["良い"], columns=columns_of(1)).probabilities, expected
+    )
 
 
 def test_there_is_no_graph_of_a_frozen_encoder_with_its_head(features_run, tmp_path):
@@ -767,7 +856,9 @@ def test_the_estimator_learns_with_columns(tmp_path, tiny_encoder, reviews):
     assert classifier.score(texts, labels, columns=prices) > 0.9
     classifier.save(tmp_path / "run")
     loaded = TextClassifier.load(tmp_path / "run")
-    np.testing.assert_array_equal(loaded.predict(texts, columns=prices), classifier.predict(texts, columns=prices))
+    np.testing.assert_array_equal(
+        loaded.predict(texts, columns=prices), classifier.predict(texts, columns=prices)
+    )
     with pytest.raises(ConfigError, match="U125"):
         loaded.predict(texts)
     with pytest.raises(ConfigError, match="U129"):
@@ -830,7 +921,9 @@ def test_hotel_reviews_reach_what_is_promised(shared, tmp_path):
         after = os.times()
         cpu = after.children_user + after.children_system - before.children_user - before.children_system
         scores = json.loads(done.stdout)["scores"]["validation"]["scores"]
-        print(f"{name}: accuracy {scores['accuracy']:.4f}, {cpu:.0f} s CPU, {time.monotonic() - started:.0f} s")
+        print(
+            f"{name}: accuracy {scores['accuracy']:.4f}, {cpu:.0f} s CPU, {time.monotonic() - started:.0f} s"
+        )
         return scores["accuracy"], cpu
 
     accuracy, cpu = accuracy_of("vectors")

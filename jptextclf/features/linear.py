@@ -75,7 +75,7 @@ class LinearHead:
     def scores(self, rows: FeatureRows) -> NDArray[np.float32]:
         """*Shape:* ``(texts, n_scores)``"""
         scaled = (rows.dense - self.center) * self.factor
-        scores: NDArray[np.float32] = scaled @ self.weights[: self.n_dense] + self.bias
+        scores = np.asarray(scaled @ self.weights[: self.n_dense] + self.bias, dtype=np.float32)
         return scores if rows.sparse is None else scores + rows.sparse.dot(self.weights[self.n_dense :])
 
     def probabilities(self, rows: FeatureRows) -> NDArray[np.float32]:
