@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from jptextclf.atomic import sha256_of
+from jptextclf.bundle import LOCK
 from jptextclf.errors import ConfigError
-from jptextclf.licensing.software import TRAINING_PACKAGES
 from jptextclf.messages import listing, text
+from jptextclf.settings import LOCKED
 from jptextclf.strict_json import DECODER
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from jptextclf.experiment import Prepared
 
-FILE = "lock.json"
 SCHEMA_VERSION = 1
 _SECTIONS = ("settings", "encoder", "teacher", "tokenizer", "dictionary", "data", "environment")
 _MORE_PACKAGES = ("accelerate", "scikit-learn", "peft", "lightgbm")
@@ -100,7 +100,7 @@ def read_lock(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     :raises ConfigError: it cannot be read, or is no lock that this version knows (``JPT-U117``)
     """
-    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    file = Path(path) / LOCK if Path(path).is_dir() else Path(path)
     try:
         lock = DECODER.decode(file.read_text(encoding="utf-8"))
         missing = [name for name in ("schema_version", *_SECTIONS) if name not in lock]
@@ -122,7 +122,7 @@ def check_places(lock: Mapping[str, Any], origins: Mapping[str, str]) -> None:
     :raises ConfigError: nobody says where the encoder or the teacher is (``JPT-U122``)
     """
     for name, found in (("model", lock["encoder"]), ("teacher", lock["teacher"])):
-        if found is not None and found.get("kind") == "directory" and origins[name] == FILE:
+        if found is not None and found.get("kind") == "directory" and origins[name] == LOCKED:
             raise ConfigError("U122", name=found["name"], option=f"--{name}")
 
 
@@ -190,7 +190,7 @@ def _environment(prepared: Prepared) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "packages": dict(_versions((*TRAINING_PACKAGES, *prepared.adapter.software, *_MORE_PACKAGES))),
+        "packages": dict(_versions((*prepared.packages(), *_MORE_PACKAGES))),
     }
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from jptextclf.config import Kind
 
-DEFAULT, OPTION, SET = "default", "option", "--set"
-"""Origins of a value, beside ``<file>:<line>`` and the name of a lock."""
+DEFAULT, OPTION, SET, LOCKED = "default", "option", "--set", "lock.json"
+"""Origins of a value, beside ``<file>:<line>``."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,6 @@ def resolve(
     config: str | os.PathLike[str] | None = None,
     set: Sequence[str] = (),  # noqa: A002 - the option's name
     locked: Mapping[str, Any] | None = None,
-    lock_name: str = "lock.json",
 ) -> Settings:
     """Put settings together: an option goes before ``--set``, that before the file, the file before the default.
 
@@ -135,7 +134,7 @@ def resolve(
         problems += _problems_of_options(options)
         raise ConfigError("U116", n=len(problems), problems="\n".join(f"  - {line}" for line in problems))
     values: dict[str, Any] = dict(locked or {})
-    origins = dict.fromkeys(values, lock_name)
+    origins = dict.fromkeys(values, LOCKED)
     for one in said:
         values[one.name], origins[one.name] = _value(one), one.origin
     for name, value in options.items():
