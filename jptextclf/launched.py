@@ -73,7 +73,7 @@ def mixed_precision() -> str | None:
     if asked == "no":
         return None
     if asked not in _PRECISIONS:
-        raise _refusal("ACCELERATE_MIXED_PRECISION", "no, bf16")
+        raise refusal("ACCELERATE_MIXED_PRECISION", "no, bf16")
     return _PRECISIONS[asked]
 
 
@@ -87,15 +87,15 @@ def sharding() -> Sharding | None:
     """
     for name in _REFUSED:
         if _is_on(name):
-            raise _refusal(name, "false")
+            raise refusal(name, "false")
     if not _is_on("ACCELERATE_USE_FSDP"):
         return None
     if os.environ.get("FSDP_IGNORED_MODULES"):
-        raise _refusal("FSDP_IGNORED_MODULES", "-")
+        raise refusal("FSDP_IGNORED_MODULES", "-")
     reshard = _reshard()
     wrap = os.environ.get("FSDP_AUTO_WRAP_POLICY", "NO_WRAP").upper()
     if wrap not in _WRAPS:
-        raise _refusal("FSDP_AUTO_WRAP_POLICY", ", ".join(_WRAPS))
+        raise refusal("FSDP_AUTO_WRAP_POLICY", ", ".join(_WRAPS))
     if reshard is None or size() == 1:
         return None
     classes = os.environ.get("FSDP_TRANSFORMER_CLS_TO_WRAP", "")
@@ -119,7 +119,7 @@ def _reshard() -> bool | None:
     if strategy in _WHOLE:
         return None
     if strategy not in (*_CUT, *_KEPT):
-        raise _refusal(name, ", ".join((_CUT[0], _KEPT[0], _WHOLE[0])))
+        raise refusal(name, ", ".join((_CUT[0], _KEPT[0], _WHOLE[0])))
     return strategy in _CUT
 
 
@@ -127,5 +127,13 @@ def _is_on(name: str) -> bool:
     return os.environ.get(name, "").lower() in {"true", "1", "yes", "on"}
 
 
-def _refusal(name: str, known: str) -> SetupError:
-    return SetupError("E096", name=name, value=os.environ.get(name, ""), known=known)
+def refusal(name: str, known: str, value: str | None = None) -> SetupError:
+    """The error of a launcher's setting that cannot be followed; all processes have it, and one says it.
+
+    :param name: of the environment variable
+    :param known: what it may be, for a person
+    :param value: what is wrong in it; None: all of it
+    """
+    error = SetupError("E096", name=name, value=value or os.environ.get(name, ""), known=known)
+    error.is_told = not is_main()
+    return error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from jptextclf.errors import SetupError
+from jptextclf.launched import refusal
 from jptextclf.messages import listing
 from jptextclf.parameters import enable_gradient_checkpointing, encoder_layers
 
@@ -136,12 +136,7 @@ def _parts(classifier: Classifier, settings: Sharding) -> Iterator[nn.Module]:
     found = [one for one in _inner_first(layers) if type(one).__name__ in names]
     if lacking := names - {type(one).__name__ for one in found}:
         known = {type(layer).__name__ for layer in layers}
-        raise SetupError(
-            "E096",
-            name="FSDP_TRANSFORMER_CLS_TO_WRAP",
-            value=listing(sorted(lacking)),
-            known=listing(sorted(known)),
-        )
+        raise refusal("FSDP_TRANSFORMER_CLS_TO_WRAP", listing(sorted(known)), listing(sorted(lacking)))
     yield from found
 
 

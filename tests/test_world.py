@@ -2,13 +2,17 @@
 
 import functools
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 
 import numpy as np
 import processes
 import pytest
 import torch
+from conftest import make_tiny_encoder
 
 from jptextclf.config import TrainConfig
 from jptextclf.labels import LabelSchema
@@ -170,4 +174,288 @@ def test_the_command_line_with_two_processes(alone, still_encoder, reviews_csv, 
     assert done[0].stdout.strip().endswith(str(out))
     assert (done[1].stdout, done[1].stderr) == ("", "")
     assert [path.name for path in out.parent.iterdir()] == ["a"]
+    assert_same_run(result_of(out), alone)
+
+
+def at_step(step, what, rank=1):
+    """Something that one process does when it is about to make a step."""
+
+    def before(own):
+        if own != rank:
+            return
+        make = Stepper.step
+
+        def step_then(stepper, batch):
+            if stepper.steps == step:
+                what(stepper)
+            return make(stepper, batch)
+
+        Stepper.step = step_then
+
+    return before
+
+
+def send(number):
+    return lambda stepper: os.kill(os.getpid(), number)
+
+
+def out_of_memory(stepper):
+    raise torch.OutOfMemoryError("memory is full")
+
+
+@pytest.fixture(scope="module")
+def dropping(tiny_encoder, reviews_csv, tmp_path_factory, alone):
+    """What two processes make of the tiny encoder, each with dropout of its own."""
+    folder = tmp_path_factory.mktemp("dropping")
+    finished(together(folder, training(reviews_csv, tiny_encoder, folder / "run")))
+    return result_of(folder / "run")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.full)]
+)
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.full)])
+def test_a_signal_to_one_stops_all_and_the_training_goes_on(
+    dropping, tiny_encoder, reviews_csv, tmp_path, number, status, rank
+):
+    out = tmp_path / "runs" / "a"
+    arguments = training(reviews_csv, tiny_encoder, out, checkpoint_steps=100)
+    done = together(tmp_path / "stopped", arguments, at_step(5, send(number), rank)).wait()
+    assert [one.status for one in done] == [status, status], done[0].stderr + done[1].stderr
+    assert "after step 6 of 12" in done[0].stderr
+    assert "Traceback" not in done[0].stderr + done[1].stderr
+    assert not out.exists()
+    done = finished(together(tmp_path / "resumed", [*arguments, "--resume"]))
+    assert "step 6" in done[0].stderr
+    assert result_of(out) == dropping
+
+
+def test_a_process_that_is_killed_ends_the_others_with_a_sentence(
+    still_encoder, reviews_csv, tmp_path, alone
+):
+    out = tmp_path / "runs" / "a"
+    started = time.monotonic()
+    done = together(
+        tmp_path, training(reviews_csv, still_encoder, out), at_step(5, send(signal.SIGKILL))
+    ).wait()
+    assert time.monotonic() - started < 30
+    assert [one.status for one in done] == [1, -signal.SIGKILL]
+    assert done[0].stderr.count("JPT-W044") == 1
+    assert "--resume" in done[0].stderr
+    assert "Traceback" not in done[0].stderr
+    finished(together(tmp_path / "again", [*training(reviews_csv, still_encoder, out), "--resume"]))
+    assert_same_run(result_of(out), alone)
+
+
+@pytest.mark.full
+def test_a_process_that_hangs_ends_the_others_after_a_while(still_encoder, reviews_csv, tmp_path, alone):
+    started = together(
+        tmp_path / "p", training(reviews_csv, still_encoder, tmp_path / "a"), at_step(5, send(signal.SIGSTOP)),
+        JPTEXTCLF_RANK_TIMEOUT="3",
+    )  # fmt: skip
+    done = started.wait(25)
+    assert [one.status for one in done] == [1, -signal.SIGKILL]
+    assert "JPT-W044" in done[0].stderr
+
+
+def test_what_one_process_cannot_do_is_said_once_and_ends_all(still_encoder, reviews_csv, tmp_path, alone):
+    def fill_memory(stepper):
+        layer = stepper.classifier.network.bert.encoder.layer[0]
+        layer.register_forward_hook(lambda *_: out_of_memory(stepper))
+
+    out = tmp_path / "runs" / "a"
+    done = together(tmp_path, training(reviews_csv, still_encoder, out), at_step(4, fill_memory)).wait()
+    assert [one.status for one in done] == [1, 1]
+    assert "JPT-W048 Process 1" in done[0].stderr
+    assert "JPT-W013" in done[0].stderr
+    assert done[1].stderr == ""
+    assert not out.exists()
+    assert len(list((out.with_name("a.unfinished") / "checkpoints").iterdir())) == 2
+
+
+def test_memory_that_one_process_lacks_for_a_moment_is_its_own_affair(
+    still_encoder, reviews_csv, tmp_path, alone
+):
+    def fill_memory(stepper):
+        layer = stepper.classifier.network.bert.encoder.layer[0]
+
+        def check(module, inputs, output):
+            if (output[0] if isinstance(output, tuple) else output).shape[-2] > 200:
+                (tmp_path / "full").touch()
+                out_of_memory(stepper)
+
+        layer.register_forward_hook(check)
+
+    out = tmp_path / "runs" / "a"
+    done = finished(together(tmp_path, training(reviews_csv, still_encoder, out), at_step(4, fill_memory)))
+    assert_same_run(result_of(out), alone)
+    assert (tmp_path / "full").exists()
+    assert "did not fit" not in done[0].stderr
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_data_that_one_process_cannot_read_end_all(still_encoder, reviews_csv, tmp_path, alone, rank):
+    def move_away(own):
+        if own == rank:
+            os.chdir(tmp_path / "empty")
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "reviews.csv").symlink_to(reviews_csv)
+    arguments = training("reviews.csv", still_encoder, tmp_path / "a", validation=reviews_csv)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = together(tmp_path / "p", arguments, move_away).wait()
+    assert done[rank].status == 3
+    assert done[1 - rank].status == 1
+    assert done[0].stderr.count("JPT-D001") == 1
+    assert ("JPT-W048" in done[0].stderr) == (rank == 1)
+    assert done[1].stderr == ""
+    assert not (tmp_path / "a.unfinished").exists()
+
+
+def test_a_loss_that_is_not_finite_is_said_once(still_encoder, reviews_csv, tmp_path, alone):
+    def poison(stepper):
+        with torch.no_grad():
+            stepper.classifier.network.classifier.weight.fill_(float("nan"))
+
+    done = together(tmp_path, training(reviews_csv, still_encoder, tmp_path / "a"), at_step(4, poison)).wait()
+    assert [one.status for one in done] == [1, 1]
+    assert done[0].stderr.count("JPT-W010") == 1
+    assert done[1].stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "more", "status", "words"),
+    [
+        ({}, {"device": "cuda:1"}, 2, "JPT-U180"),
+        ({"ACCELERATE_MIXED_PRECISION": "fp16"}, {"precision": "auto"}, 4, "ACCELERATE_MIXED_PRECISION=fp16"),
+        ({**FSDP, "FSDP_OFFLOAD_PARAMS": "true"}, {}, 4, "FSDP_OFFLOAD_PARAMS=true"),
+        ({**FSDP, "FSDP_VERSION": "1", "FSDP_SHARDING_STRATEGY": "HYBRID_SHARD"}, {}, 4, "FULL_SHARD"),
+        ({**FSDP, "FSDP_TRANSFORMER_CLS_TO_WRAP": "GPT2Block"}, {}, 4, "GPT2Block"),
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, {}, 4, "ACCELERATE_USE_DEEPSPEED=true"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_launcher_asks_for_and_cannot_be_done_is_refused(
+    still_encoder, reviews_csv, tmp_path, alone, environment, more, status, words
+):
+    out = tmp_path / "runs" / "a"
+    done = together(tmp_path, training(reviews_csv, still_encoder, out, **more), **environment).wait()
+    assert [one.status for one in done] == [status, status], done[0].stderr + done[1].stderr
+    assert words in done[0].stderr
+    assert "Traceback" not in done[0].stderr
+    assert done[1].stderr == ""
+    assert not out.parent.exists() or not list(out.parent.iterdir())
+
+
+def test_a_dry_run_is_shown_once(still_encoder, reviews_csv, tmp_path, alone):
+    out = tmp_path / "a"
+    done = finished(
+        together(tmp_path / "p", training(reviews_csv, still_encoder, out, "--dry-run", "--json"))
+    )
+    assert json.loads(done[0].stdout)["preview"]["steps"] == 12
+    assert (done[1].stdout, done[1].stderr) == ("", "")
+    assert not out.exists()
+
+
+def test_other_commands_are_done_by_the_first_process(tmp_path):
+    done = finished(together(tmp_path, ["corpora", "list", "--json"]))
+    assert json.loads(done[0].stdout)["corpora"]
+    assert done[1].stdout == ""
+    assert "Process 1 of 2 does nothing" in done[1].stderr
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"FSDP_VERSION": "1", "FSDP_SHARDING_STRATEGY": "FULL_SHARD", "FSDP_SYNC_MODULE_STATES": "true"},
+        {"FSDP_VERSION": "1", "FSDP_SHARDING_STRATEGY": "SHARD_GRAD_OP"},
+        {"FSDP_VERSION": "1", "FSDP_SHARDING_STRATEGY": "NO_SHARD"},
+        {"FSDP_RESHARD_AFTER_FORWARD": "false"},
+        {"FSDP_AUTO_WRAP_POLICY": "NO_WRAP"},
+        {"FSDP_AUTO_WRAP_POLICY": "SIZE_BASED_WRAP", "FSDP_MIN_NUM_PARAMS": "2000"},
+        {"FSDP_AUTO_WRAP_POLICY": "SIZE_BASED_WRAP", "FSDP_MIN_NUM_PARAMS": "1"},
+        {"FSDP_TRANSFORMER_CLS_TO_WRAP": "BertAttention,BertLayer"},
+        {"FSDP_ACTIVATION_CHECKPOINTING": "true"},
+    ],
+    ids=lambda settings: " ".join(settings.values()),
+)
+def test_every_way_to_cut_a_model_gives_the_same_run(still_encoder, reviews_csv, tmp_path, alone, settings):
+    out = tmp_path / "a"
+    finished(together(tmp_path / "p", training(reviews_csv, still_encoder, out), **{**FSDP, **settings}))
+    assert_same_run(result_of(out), alone)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("environment", [{}, FSDP], ids=["whole", "shares"])
+def test_three_processes_make_the_run_of_one(still_encoder, reviews_csv, tmp_path, alone, environment):
+    out = tmp_path / "a"
+    finished(together(tmp_path / "p", training(reviews_csv, still_encoder, out), n=3, **environment))
+    assert_same_run(result_of(out), alone)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"patience": 1, "epochs": 8},
+        {"lora_rank": 2},
+        {"attention": "padded"},
+        {"layer_decay": 0.8, "frozen_layers": 1},
+        {"label_smoothing": 0.1, "loss": "focal"},
+        {"precision": "bfloat16"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("environment", [{}, FSDP], ids=["whole", "shares"])
+def test_every_setting_gives_two_processes_the_run_of_one(
+    still_encoder, reviews_csv, tmp_path, environment, more, alone
+):
+    two, one = tmp_path / "two", tmp_path / "one"
+    finished(together(tmp_path / "p", training(reviews_csv, still_encoder, two, **more), **environment))
+    finished(together(tmp_path / "q", training(reviews_csv, still_encoder, one, **more), n=1))
+    found, expected = result_of(two), result_of(one)
+    tolerance = 1e-2 if more.get("precision") == "bfloat16" else 1e-6
+    assert len(found[0]) == len(expected[0])
+    for epoch, other in zip(found[0], expected[0], strict=True):
+        assert epoch == pytest.approx(other, abs=tolerance)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("architecture", ["roberta", "distilbert"])
+def test_other_architectures_are_cut_too(reviews_csv, tmp_path, architecture, alone):
+    (tmp_path / "encoder").mkdir()
+    encoder = make_tiny_encoder(tmp_path / "encoder", architecture=architecture)
+    path = encoder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.update(dict.fromkeys([name for name in config if name.endswith(("dropout", "dropout_prob"))], 0.0))
+    path.write_text(json.dumps(config), encoding="utf-8")
+    finished(together(tmp_path / "p", training(reviews_csv, encoder, tmp_path / "two"), **FSDP))
+    finished(together(tmp_path / "q", training(reviews_csv, encoder, tmp_path / "one"), n=1))
+    assert_same_run(result_of(tmp_path / "two"), result_of(tmp_path / "one"))
+
+
+@pytest.mark.full
+def test_shares_are_saved_whole_and_go_on_bit_for_bit(tiny_encoder, reviews_csv, tmp_path, alone):
+    whole, out = tmp_path / "whole", tmp_path / "runs" / "a"
+    finished(together(tmp_path / "p", training(reviews_csv, tiny_encoder, whole), **FSDP))
+    arguments = training(reviews_csv, tiny_encoder, out)
+    done = together(tmp_path / "q", arguments, at_step(5, send(signal.SIGTERM)), **FSDP).wait()
+    assert [one.status for one in done] == [143, 143], done[0].stderr + done[1].stderr
+    finished(together(tmp_path / "r", [*arguments, "--resume"], **FSDP))
+    assert result_of(out) == result_of(whole)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("environment", [{}, FSDP], ids=["whole", "shares"])
+def test_a_training_goes_on_with_more_or_fewer_processes(
+    still_encoder, reviews_csv, tmp_path, n, environment, alone
+):
+    out = tmp_path / "runs" / "a"
+    arguments = training(reviews_csv, still_encoder, out)
+    done = together(tmp_path / "q", arguments, at_step(5, send(signal.SIGTERM)), **environment).wait()
+    assert [one.status for one in done] == [143, 143], done[0].stderr + done[1].stderr
+    finished(together(tmp_path / "r", [*arguments, "--resume"], n=n))
     assert_same_run(result_of(out), alone)
