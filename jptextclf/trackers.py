@@ -14,6 +14,8 @@ tracker never ends a training: one that fails is warned of once and told no more
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
@@ -77,7 +79,9 @@ class Trackers:
     def _each(self, tell: Callable[[Any], None]) -> None:
         for name, tracker in list(self._started.items()):
             try:
-                tell(tracker)
+                # Trackio prints, and stdout is for what a command reports.
+                with redirect_stdout(sys.stderr):
+                    tell(tracker)
             except Exception as error:  # noqa: BLE001 - whatever is wrong there, the training goes on
                 del self._started[name]
                 self._progress.warn(text("trackers.failed", name=name, problem=_problem(error)))

@@ -42,6 +42,7 @@ class Broken(GeneralTracker):
         return None
 
     def _do(self, what):
+        print("chatty")
         self.calls.append(what)
         if what == self.at:
             raise ConnectionError("no answer from the server\nsecond line")
@@ -93,7 +94,7 @@ def test_nothing_is_sent_after_the_end(tmp_path):
 
 
 @pytest.mark.parametrize(("at", "calls"), [("log", ["log"]), ("finish", ["log", "log", "log", "finish"])])
-def test_a_tracker_that_fails_is_warned_of_once_and_the_others_go_on(at, calls, tmp_path):
+def test_a_tracker_that_fails_is_warned_of_once_and_the_others_go_on(at, calls, tmp_path, capsys):
     progress, broken = Remembers(), Broken(at)
     healthy = open_trackers(["tensorboard"], directory=tmp_path, run_name="a", settings={})
     opened = Trackers({"mlflow": broken, **healthy._started}, progress)
@@ -101,6 +102,9 @@ def test_a_tracker_that_fails_is_warned_of_once_and_the_others_go_on(at, calls, 
         opened.log({"train/loss": float(step)}, step)
     opened.finish()
     assert broken.calls == calls
+    out, err = capsys.readouterr()
+    assert "chatty" in err
+    assert out == ""
     assert len(progress.warnings) == 1
     assert "mlflow" in progress.warnings[0]
     assert "ConnectionError: no answer from the server" in progress.warnings[0]
