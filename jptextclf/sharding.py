@@ -122,24 +122,17 @@ def share(tensor: Tensor | Any) -> Tensor:
 
 
 def _parts(classifier: Classifier, settings: Sharding) -> Iterator[nn.Module]:
-    """What is gathered apart, inner parts first. Only what surely computes by being called: embeddings and layers."""
-    if settings.wrap == "NO_WRAP":
-        return
+    """What is gathered apart, inner parts first: embeddings and layers, which surely compute by being called."""
     layers = encoder_layers(classifier.network)
     if settings.wrap == "SIZE_BASED_WRAP":
-        inside = [*classifier.network.get_input_embeddings().modules(), *_inner_first(layers)]
-        for module in inside:
+        for module in (classifier.network.get_input_embeddings(), *layers):
             if sum(one.numel() for one in module.parameters()) > settings.least_parameters:
                 yield module
+    if settings.wrap != "TRANSFORMER_BASED_WRAP":
         return
-    names = set(settings.layer_classes) or {type(layer).__name__ for layer in layers}
-    found = [one for one in _inner_first(layers) if type(one).__name__ in names]
-    if lacking := names - {type(one).__name__ for one in found}:
-        known = {type(layer).__name__ for layer in layers}
-        raise refusal("FSDP_TRANSFORMER_CLS_TO_WRAP", listing(sorted(known)), listing(sorted(lacking)))
-    yield from found
-
-
-def _inner_first(layers: list[nn.Module]) -> Iterator[nn.Module]:
-    for layer in layers:
-        yield from (one for one in reversed(list(layer.modules())) if not isinstance(one, nn.ModuleList))
+    known = sorted({type(layer).__name__ for layer in layers})
+    names = settings.layer_classes or tuple(known)
+    inside = [module for layer in layers for module in reversed(list(layer.modules()))]
+    if lacking := set(names) - {type(module).__name__ for module in inside}:
+        raise refusal("FSDP_TRANSFORMER_CLS_TO_WRAP", listing(known), listing(sorted(lacking)))
+    yield from (module for module in inside if type(module).__name__ in names)
