@@ -184,10 +184,6 @@ def train_with_trainer(
             times.append(now())
 
     times: list[float] = []
-    rows = [
-        {"input_ids": data.texts.rows.row(number).tolist(), "labels": int(data.targets[number])}
-        for number in range(len(data))
-    ]
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
             output_dir=out, per_device_train_batch_size=batch_size, max_steps=steps, learning_rate=LEARNING_RATE,
@@ -196,11 +192,38 @@ def train_with_trainer(
         )  # fmt: skip
         collate = DataCollatorWithPadding(stock_tokenizer(directory))
         trainer = Trainer(
-            model=network, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[Watch()]
-        )
+            model=network, args=arguments, train_dataset=rows_of(data), data_collator=collate, callbacks=[Watch()]
+        )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     return times
+
+
+def rows_of(data: LabelledTexts) -> list[dict[str, Any]]:
+    """A data set as Trainer takes it."""
+    return [
+        {"input_ids": data.texts.rows.row(number).tolist(), "labels": int(data.targets[number])}
+        for number in range(len(data))
+    ]
+
+
+def predicting_trainer(
+    network: Any, data: LabelledTexts, directory: Path, *, batch_size: int, **options: Any
+) -> tuple[Any, list[dict[str, Any]]]:
+    """A Trainer with dynamic padding, and what its ``predict`` takes.
+
+    :param directory: with a tokenizer
+    :param options: more of ``TrainingArguments``
+    """
+    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments
+
+    arguments = TrainingArguments(
+        output_dir=str(directory), per_device_eval_batch_size=batch_size, report_to="none", disable_tqdm=True, **options
+    )  # fmt: skip
+    collate = DataCollatorWithPadding(stock_tokenizer(directory))
+    trainer = Trainer(model=network, args=arguments, data_collator=collate)
+    trainer.remove_callback(PrinterCallback)
+    return trainer, rows_of(data)
 
 
 def step_times(stepper: Stepper, batch_size: int, *, steps: int, seed: int) -> list[float]:
