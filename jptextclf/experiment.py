@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from jptextclf.progress import Progress
 
 
-_FREE = {
+FREE_SETTINGS = {
     "device", "precision", "attention", "max_tokens", "gradient_checkpointing", "checkpoint_steps", "trackers", "use",
     "policy",
 }  # fmt: skip
@@ -86,7 +86,7 @@ class Prepared:
         """What must be the same for an interrupted training to go on: settings that change the result, and everything
         that was read, tokenized, as hashes. Free to change: where and how fast it is computed.
         """
-        settings = {name: value for name, value in self.config.to_json().items() if name not in _FREE}
+        settings = {name: value for name, value in self.config.to_json().items() if name not in FREE_SETTINGS}
         return {
             "settings": {**settings, "model": self.encoder.name},
             "labels": self.schema.to_json(),
@@ -262,9 +262,7 @@ def preview(prepared: Prepared, *, steps: int = 3, world: World = ALONE) -> Prev
     size = min(prepared.config.batch_size, len(train))
     batches = [rng.choice(len(train), size, replace=False).astype(np.int64) for _ in range(steps + 1)]
     with own_random_numbers(prepared.plan.device):
-        stepper = Stepper(
-            prepared.classifier, train, plan=prepared.plan, config=prepared.config, world=world
-        )
+        stepper = Stepper(prepared.classifier, train, plan=prepared.plan, config=prepared.config, world=world)
         stepper.step(batches[0])
         started = time.monotonic()
         for batch in batches[1:]:
@@ -357,12 +355,8 @@ def finish(
     seconds = dict(prepared.seconds)
     schema, config = prepared.schema, prepared.config
     started = time.monotonic()
-    predictions = _predict(prepared, history, progress)
-    thresholds = _thresholds(prepared, predictions["validation"], progress)
+    predictions, thresholds = predict_splits(prepared, history, progress)
     predictor = prepared.predictor(thresholds, history.model if isinstance(history, FrozenHistory) else None)
-    predictions = {
-        name: replace(prediction, thresholds=predictor.thresholds) for name, prediction in predictions.items()
-    }
     evaluations = {
         name: score(
             schema,
@@ -411,6 +405,16 @@ def finish(
         lock=make_lock(prepared, data_record),
     )
     return Result(bundle, predictor, comparison)
+
+
+def predict_splits(
+    prepared: Prepared, history: History | FrozenHistory, progress: Progress
+) -> tuple[dict[Split, Prediction], tuple[float, ...]]:
+    """What a trained classifier says about validation and test, with thresholds that validation chose, and these."""
+    predictions = _predict(prepared, history, progress)
+    thresholds = _thresholds(prepared, predictions["validation"], progress)
+    chosen = np.array(thresholds, dtype=np.float32)
+    return {name: replace(one, thresholds=chosen) for name, one in predictions.items()}, thresholds
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:
@@ -494,7 +498,7 @@ def _predict(
         return {
             name: predictor.from_vectors(
                 history.model, examples.texts, history.vectors[name], examples.columns,
-                prepared.encoded[name].texts.truncated, progress,
+                prepared.encoded[name].texts.truncated,
             )
             for name, examples in prepared.splits.items()
             if name != "train"
