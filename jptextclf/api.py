@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -596,6 +597,7 @@ def predict_file(
     added = [*_ADDED, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
     names = _unused_names(table.columns, added)
     read = truncated = empty = 0
+    odd: Counter[str] = Counter()
     as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
     with (
         phase(show, text("predict.phase"), None),
@@ -603,15 +605,16 @@ def predict_file(
     ):
         for rows in _batches(table.rows()):
             texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
-            cells = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
+            beside = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
             prediction = opened.predictor.predict(
                 texts,
-                columns=cells or None,
+                columns=beside or None,
                 on_too_long=on_too_long,
                 first=rows[0].number,
-                progress=_Remarks(show),
+                progress=Silent(),
             )
             separator = None if as_lists else label_separator
+            odd.update(prediction.odd_cells)
             added_cells = _added_cells(prediction, separator, every=probabilities)
             for row, cells in zip(rows, added_cells, strict=True):
                 writer.write((*row.values, *cells))
@@ -619,6 +622,8 @@ def predict_file(
             truncated += int(prediction.truncated.sum())
             empty += int(prediction.empty.sum())
             show.advance(len(rows))
+    for note in opened.predictor.notes(odd, read):
+        show.warn(note)
     return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
 
 
@@ -682,13 +687,6 @@ def _extra_places(table: Table, run: Run) -> dict[str, int]:
             hint=did_you_mean(missing[0], table.columns),
         )
     return places
-
-
-class _Remarks(Logged):
-    """What is said goes on; how far the work is, is counted elsewhere."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.say, self.warn = progress.say, progress.warn  # type: ignore[method-assign]
 
 
 def _unused_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -6,7 +6,8 @@ It does not know files or runs; it holds one classifier, its adapter and its lab
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -29,7 +30,7 @@ from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,6 +63,8 @@ class Prediction:
     """Pieces were cut off.  *Shape:* ``(texts,)``"""
     empty: NDArray[np.bool_]
     """Nothing but white space.  *Shape:* ``(texts,)``"""
+    odd_cells: Mapping[str, int] = field(default_factory=dict)
+    """Column -> how many of its filled cells mean nothing to the model: unknown categories, numbers that are none."""
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -227,14 +230,23 @@ class Predictor:
             encodings = self._encode(some, first + start, on_too_long)
             if self.features is not None:
                 beside = {name: values[start : start + len(some)] for name, values in cells.items()}
-                parts.append(self._from_features(self.features, some, encodings, beside, show))
+                parts.append(self._from_features(self.features, some, encodings, beside, show.advance))
                 continue
             logits = compute_logits(
                 self.classifier, encodings, precision=self.precision, max_tokens=self.max_tokens,
                 on_batch=show.advance,
             )  # fmt: skip
             parts.append(self._from_logits(some, encodings, logits))
-        return _joined(parts) if parts else self._from_logits([], Encodings.empty(), self._no_logits())
+        if not parts:
+            return self._from_logits([], Encodings.empty(), self._no_logits())
+        prediction = _joined(parts)
+        for note in self.notes(prediction.odd_cells, len(texts)):
+            show.warn(note)
+        return prediction
+
+    def notes(self, odd_cells: Mapping[str, int], n_texts: int) -> list[str]:
+        """Sentences on cells that mean nothing to the model."""
+        return [] if self.features is None else self.features.columns.notes(odd_cells, n_texts)
 
     def from_vectors(
         self,
@@ -243,16 +255,13 @@ class Predictor:
         vectors: NDArray[np.float32],
         cells: Mapping[str, Sequence[str]],
         truncated: NDArray[np.bool_],
-        progress: Progress,
     ) -> Prediction:
         """Classify texts whose vectors are known.
 
         :param vectors: *Shape:* ``(texts, layers * width)``
         """
-        probabilities, notes = features.probabilities(vectors, texts, cells)
-        for note in notes:
-            progress.warn(note)
-        return self._prediction(texts, truncated, probabilities)
+        probabilities, odd = features.probabilities(vectors, texts, cells)
+        return replace(self._prediction(texts, truncated, probabilities), odd_cells=odd)
 
     def _from_features(
         self,
@@ -260,15 +269,13 @@ class Predictor:
         texts: Sequence[str],
         encodings: Encodings,
         cells: Mapping[str, Sequence[str]],
-        progress: Progress,
+        on_batch: Callable[[int], None],
     ) -> Prediction:
         pooled = features.pooled
         if self.precision != torch.float32:
             pooled = replace(pooled, precision=str(self.precision).removeprefix("torch."))
-        vectors = pooled.vectors(
-            self.classifier, encodings, max_tokens=self.max_tokens, on_batch=progress.advance
-        )
-        return self.from_vectors(features, texts, vectors, cells, encodings.truncated, progress)
+        vectors = pooled.vectors(self.classifier, encodings, max_tokens=self.max_tokens, on_batch=on_batch)
+        return self.from_vectors(features, texts, vectors, cells, encodings.truncated)
 
     def _cells(self, columns: Mapping[str, Any] | None, n_texts: int) -> dict[str, list[str]]:
         needed = () if self.features is None else self.features.column_names
@@ -315,6 +322,7 @@ def _joined(parts: list[Prediction]) -> Prediction:
         thresholds=parts[0].thresholds,
         truncated=np.concatenate([part.truncated for part in parts]),
         empty=np.concatenate([part.empty for part in parts]),
+        odd_cells=sum((Counter(part.odd_cells) for part in parts), Counter()),
     )
 
 

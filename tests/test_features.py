@@ -90,12 +90,13 @@ def test_a_few_cells_of_a_number_column_may_hold_something_else_which_is_said():
 
 def test_features_of_columns():
     encoder, _ = ColumnEncoder.fit({"n": ["1", "3", "", "2"], "c": ["あ", "ア", "あ", ""]})
-    features, notes = encoder.transform({"n": ["３", ""], "c": ["い", " あ "]}, 2)
+    features, odd = encoder.transform({"n": ["３", ""], "c": ["い", " あ "]}, 2)
     deviation = np.std([1, 3, 2])
     np.testing.assert_allclose(features, [[1 / deviation, 0, 0], [0, 1, 1]], rtol=1e-6)
-    assert len(notes) == 1
-    assert "1 of 2" in notes[0]
-    assert "not known from training" in notes[0]
+    assert odd == {"c": 1}
+    (note,) = encoder.notes(odd, 2)
+    assert "1 of 2" in note
+    assert "not known from training" in note
 
 
 def test_a_category_does_not_hang_on_width_nor_space():
@@ -648,7 +649,9 @@ def test_a_file_is_predicted_with_its_columns(features_run, tmp_path):
         ["朝食が良い", "最悪でした"], columns={"値段": ["2，001", ""], "区分": ["宿", "砂漠"]}
     )
     assert [row.split(",")[4] for row in rows[1:]] == [labels[0] for labels in expected.labels]
-    assert any("区分: 1 of 2" in one for one in heard.warned)
+    assert [one for one in heard.warned if "区分" in one] == [
+        "Column 区分: 1 of 2 cells hold a category that is not known from training; they count as none."
+    ]
 
 
 def test_a_file_without_a_column_is_refused_by_name(features_run, tmp_path):

@@ -167,14 +167,10 @@ class ColumnEncoder:
         :returns: and sentences on what is odd in them
         :raises DataError: a column is empty (``JPT-D063``), or different in every text (``JPT-D065``)
         """
-        columns, notes = [], []
-        for name, values in cells.items():
-            column = _fit_column(name, values)
-            _, n_odd = column.transform(values)
-            if n_odd:
-                notes.append(column.note(n_odd, len(values)))
-            columns.append(column)
-        return cls(tuple(columns)), notes
+        encoder = cls(tuple(_fit_column(name, values) for name, values in cells.items()))
+        n_texts = max(map(len, cells.values()), default=0)
+        _, odd = encoder.transform(cells, n_texts)
+        return encoder, encoder.notes(odd, n_texts)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,18 +183,22 @@ class ColumnEncoder:
 
     def transform(
         self, cells: Mapping[str, Sequence[str]], n_texts: int
-    ) -> tuple[NDArray[np.float32], list[str]]:
+    ) -> tuple[NDArray[np.float32], dict[str, int]]:
         """
         :param cells: at least those of every column
-        :returns: features, and sentences on cells that training did not know.  *Shape:* ``(texts, width)``
+        :returns: features, and by column how many filled cells mean nothing to it.  *Shape:* ``(texts, width)``
         """
-        parts, notes = [np.zeros((n_texts, 0), dtype=np.float32)], []
+        parts, odd = [np.zeros((n_texts, 0), dtype=np.float32)], {}
         for column in self.columns:
             part, n_odd = column.transform(cells[column.name])
             parts.append(part)
             if n_odd:
-                notes.append(column.note(n_odd, n_texts))
-        return np.concatenate(parts, axis=1), notes
+                odd[column.name] = n_odd
+        return np.concatenate(parts, axis=1), odd
+
+    def notes(self, odd: Mapping[str, int], n_texts: int) -> list[str]:
+        """Sentences on cells that mean nothing, by column."""
+        return [one.note(odd[one.name], n_texts) for one in self.columns if odd.get(one.name)]
 
     def to_json(self) -> list[dict[str, Any]]:
         return [

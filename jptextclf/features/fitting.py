@@ -92,7 +92,7 @@ def fit(
         progress.say(text("features.ngrams", n=len(ngrams.terms)))
     rows, _ = feature_rows(columns, ngrams, train.vectors, train.texts, train.cells)
     there, odd = feature_rows(columns, ngrams, validation.vectors, validation.texts, validation.cells)
-    for note in odd:
+    for note in columns.notes(odd, len(there)):
         progress.warn(note)
     head: LinearHead | TreeHead
     if config.head == "lightgbm":

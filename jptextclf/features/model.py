@@ -100,19 +100,19 @@ class FeatureModel:
 
     def rows(
         self, vectors: NDArray[np.float32], texts: Sequence[str], cells: Mapping[str, Sequence[str]]
-    ) -> tuple[FeatureRows, list[str]]:
-        """The features of texts, and sentences on cells that training did not know."""
+    ) -> tuple[FeatureRows, dict[str, int]]:
+        """The features of texts, and by column how many filled cells mean nothing to it."""
         return feature_rows(self.columns, self.ngrams, vectors, texts, cells)
 
     def probabilities(
         self, vectors: NDArray[np.float32], texts: Sequence[str], cells: Mapping[str, Sequence[str]]
-    ) -> tuple[NDArray[np.float32], list[str]]:
+    ) -> tuple[NDArray[np.float32], dict[str, int]]:
         """
         :param cells: those of every column in :attr:`column_names`
-        :returns: probabilities, and sentences on cells that training did not know.  *Shape:* ``(texts, n_labels)``
+        :returns: probabilities, and by column how many filled cells mean nothing to it.  *Shape:* ``(texts, n_labels)``
         """
-        rows, notes = self.rows(vectors, texts, cells)
-        return self.head.probabilities(rows), notes
+        rows, odd = self.rows(vectors, texts, cells)
+        return self.head.probabilities(rows), odd
 
     def require_columns(self, given: Mapping[str, Any] | None) -> None:
         """That a prediction has the columns that it needs: see :func:`require_columns`."""
@@ -202,11 +202,11 @@ def feature_rows(
     vectors: NDArray[np.float32],
     texts: Sequence[str],
     cells: Mapping[str, Sequence[str]],
-) -> tuple[FeatureRows, list[str]]:
-    """All features of some texts, and sentences on cells that training did not know."""
-    others, notes = columns.transform(cells, len(texts))
+) -> tuple[FeatureRows, dict[str, int]]:
+    """All features of some texts, and by column how many filled cells mean nothing to it."""
+    others, odd = columns.transform(cells, len(texts))
     dense = np.concatenate([vectors, others], axis=1) if columns.columns else vectors
-    return FeatureRows(dense, None if ngrams is None else ngrams.transform(texts)), notes
+    return FeatureRows(dense, None if ngrams is None else ngrams.transform(texts)), odd
 
 
 def require_columns(names: Sequence[str], given: Mapping[str, Any] | None) -> None:
