@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import datetime as dt
 import os
+import re
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -245,7 +246,13 @@ def _lost_process() -> Iterator[None]:
     try:
         yield
     except (distributed.DistError, RuntimeError) as error:
-        raise WorkError("W044", problem=str(error).strip().split("\n")[0]) from error
+        raise WorkError("W044", problem=_short(str(error))) from error
+
+
+def _short(problem: str) -> str:
+    """What gloo says, without the line of its source in front and general advice behind."""
+    first = problem.strip().split("\n")[0]
+    return re.sub(r"^\[[^]]*\] *", "", first).split(". This is typically")[0].rstrip(".")
 
 
 def _is_lost(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from jptextclf import __version__
+from jptextclf import __version__, launched
 from jptextclf.cli._command import Group, Option, Terminated
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main() -> NoReturn:
         cli.main(prog_name="jptextclf")
     finally:
         # Nothing is left to save: a signal while the interpreter ends must not break into its last callbacks.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, _after_the_first())
 
 
 def _open_missing_streams() -> None:
@@ -56,7 +56,12 @@ def _open_missing_streams() -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    # Nothing is printed here: a signal may arrive in the middle of a print. A second one acts at once.
+    # Nothing is printed here: a signal may arrive in the middle of a print.
     del frame
-    signal.signal(number, signal.SIG_DFL)
+    signal.signal(number, _after_the_first())
     raise Terminated
+
+
+def _after_the_first() -> signal.Handlers:
+    """A second SIGTERM acts at once; but a launcher sends one to all of its processes as soon as one has ended."""
+    return signal.SIG_IGN if launched.size() > 1 else signal.SIG_DFL

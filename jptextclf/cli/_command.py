@@ -129,12 +129,17 @@ class Group(_Speaking, click.Group):
         )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return self.found.names() if self.found else super().list_commands(ctx)
+        # A module's name has no hyphen.
+        return (
+            [one.replace("_", "-") for one in self.found.names()]
+            if self.found
+            else super().list_commands(ctx)
+        )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if self.found is None:
             return super().get_command(ctx, cmd_name)
-        return self.found.get(cmd_name) if cmd_name in self.found.names() else None
+        return self.found.get(cmd_name.replace("-", "_")) if cmd_name in self.list_commands(ctx) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -177,20 +182,19 @@ class Group(_Speaking, click.Group):
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)
         except click.UsageError as error:
-            if launched.is_main():
-                _show_usage_error(error)
+            _say_once(_usage_error(error))
             sys.exit(2)
         except click.ClickException as error:
             click.echo(error.format_message(), err=True)
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
-            click.echo(text("cli.interrupted"), err=True)
+            _say_once(text("cli.interrupted"))
             sys.exit(130)
         except OSError as error:
             click.echo(_os_error(error), err=True)
             sys.exit(1)
         except Terminated:
-            click.echo(text("cli.terminated"), err=True)
+            _say_once(text("cli.terminated"))
             sys.exit(143)
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -223,7 +227,13 @@ def _language_from(arguments: list[str]) -> None:
                 messages.use_language(asked)
 
 
-def _show_usage_error(error: click.UsageError) -> None:
+def _say_once(sentence: str) -> None:
+    """What all processes have to say that were started together, by one of them."""
+    if launched.is_main():
+        click.echo(sentence, err=True)
+
+
+def _usage_error(error: click.UsageError) -> str:
     """Click's own usage errors in the language of the user."""
     if isinstance(error, click.NoSuchOption):
         known = [name for one in (error.ctx.command.params if error.ctx else []) for name in one.opts]
@@ -236,7 +246,7 @@ def _show_usage_error(error: click.UsageError) -> None:
         code, fields = "U094", {"problem": error.format_message()}
     command = error.ctx.command_path if error.ctx else "jptextclf"
     sentence = text(f"{code}.message", **fields)
-    click.echo(f"JPT-{code} {sentence}\n  {text('cli.see_help', command=command)}", err=True)
+    return f"JPT-{code} {sentence}\n  {text('cli.see_help', command=command)}"
 
 
 def _shown_name(error: click.BadParameter) -> str:
