@@ -56,7 +56,7 @@ def write_tokenizer(directory: Path) -> None:
         shutil.copyfile(builtin.directory() / name, directory / name)
 
 
-def make_network(shape: str, *, positions: int = 512) -> Any:
+def make_network(shape: str, *, seed: int = 0, n_labels: int = len(LABELS)) -> Any:
     """A BERT classifier of this shape with random weights, which changes no time; dropout is that of BERT."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
@@ -65,12 +65,12 @@ def make_network(shape: str, *, positions: int = 512) -> Any:
 
     own = json.loads((builtin.directory() / "config.json").read_text(encoding="utf-8"))
     layers, width = SHAPES[shape]
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return BertForSequenceClassification(
         BertConfig(
             vocab_size=own["vocab_size"], pad_token_id=own["pad_token_id"], num_hidden_layers=layers,
             hidden_size=width, num_attention_heads=max(1, width // 64), intermediate_size=4 * width,
-            max_position_embeddings=positions, id2label=dict(enumerate(LABELS)),
+            id2label={number: LABELS[number] for number in range(n_labels)},
             problem_type="single_label_classification",
         )
     )  # fmt: skip

@@ -141,11 +141,10 @@ def flops_of(network: Any, lengths: Any, *, training: bool) -> float:
 
 def kinds_of_texts(most: int) -> dict[str, LabelledTexts]:
     """Reviews of one sentence, and texts of up to 40."""
-    _, texts = _stock.short_texts()
-    long = _stock.long_tailed(texts, most=40)
+    texts = _stock.short_texts()[1][:most]
     return {
-        "reviews": _stock.encode(texts[:most], max_length=_LONGEST),
-        "long": _stock.encode(long[:most], max_length=_LONGEST),
+        "reviews": _stock.encode(texts, max_length=_LONGEST),
+        "long": _stock.encode(_stock.long_tailed(texts, most=40), max_length=_LONGEST),
     }
 
 

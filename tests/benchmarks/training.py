@@ -102,18 +102,23 @@ class Setting:
     def precisions(self) -> list[str]:
         return [F32, BF16] if self.has_bfloat16 else [F32]
 
-    def works(self, n_texts: int, *, batches: int = 1) -> list[list[Any]]:
-        """For each round the positions of the texts of its batches.
-
-        :raises SystemExit: there are too few texts
-        """
+    def works(self, batches: int) -> list[list[Any]]:
+        """For each round the positions of the texts of its batches."""
         import numpy as np
 
         size = self.batch_size
-        if n_texts < self.rounds * batches * size:
-            raise SystemExit(f"{n_texts} texts are too few for {self.rounds} rounds of {batches} x {size}")
         cuts = np.arange(self.rounds * batches * size).reshape(self.rounds, batches, size)
         return [list(one) for one in cuts]
+
+    def some_texts(self, n_batches: int) -> list[str]:
+        """As many as these batches have.
+
+        :raises SystemExit: there are not so many
+        """
+        needed = n_batches * self.batch_size
+        if len(self.texts) < needed:
+            raise SystemExit(f"{needed} texts are needed, and there are {len(self.texts)}")
+        return self.texts[:needed]
 
     def parts(self, n_each: int) -> list[list[str]]:
         """For each round some texts of its own."""
@@ -153,11 +158,11 @@ def _each(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def rows_of_training(setting: Setting) -> list[Figure]:
-    """One optimizer step on a batch of sentences."""
-    data = _stock.encode(setting.texts)
+    """Optimizer steps on batches of sentences; two a round."""
+    data = _stock.encode(setting.some_texts(2 * setting.rounds))
     names = [named(PAD, F32), *(named(way, one) for one in setting.precisions for way in (DYNAMIC, OURS))]
     ways = training_ways(setting.shape, data, batch_size=setting.batch_size, wanted=names)
-    works = setting.works(len(data))
+    works = setting.works(2)
     taken = _stock.take_turns(ways, works, warm_up=[works[0][0][:4]])
     wanted = [(F32, PAD, F32, 7.0), (F32, DYNAMIC, F32, 2.5)]
     wanted += [(BF16, PAD, F32, 13.0), (BF16, DYNAMIC, F32, 4.5), (BF16, DYNAMIC, BF16, 2.2)]
@@ -170,10 +175,10 @@ def rows_of_training(setting: Setting) -> list[Figure]:
 
 def rows_of_long_tailed(setting: Setting) -> list[Figure]:
     """A small model on texts of one to twelve sentences; four batches a round."""
-    data = _stock.encode(_stock.long_tailed(setting.texts))
+    data = _stock.encode(_stock.long_tailed(setting.some_texts(4 * setting.rounds)))
     names = [named(way, one) for one in setting.precisions for way in (DYNAMIC, OURS)]
     ways = training_ways(setting.small_shape, data, batch_size=setting.batch_size, wanted=names)
-    works = setting.works(len(data), batches=4)
+    works = setting.works(4)
     taken = _stock.take_turns(ways, works, warm_up=[works[0][0][:4]])
     return [
         Figure.of("long-tailed texts", taken, named(OURS, one), named(DYNAMIC, one), 2.2)
@@ -243,7 +248,7 @@ def rows_of_tiny(setting: Setting) -> list[Figure]:
     import torch
 
     steps, skipped = setting.steps, 5
-    data = _stock.encode(setting.texts)
+    data = _stock.encode(setting.texts[: steps * setting.batch_size])
     network = _stock.make_network("tiny")
     stepper = _stock.make_stepper(
         _stock.make_network("tiny"), data, precision=torch.float32, batch_size=setting.batch_size
@@ -285,10 +290,9 @@ def peaks(setting: Setting) -> dict[str, int]:
 
 
 def make_two_steps(setting: Setting, way: str) -> None:
-    data = _stock.encode(setting.texts[: 2 * setting.batch_size])
+    data = _stock.encode(setting.some_texts(2))
     make = training_ways(setting.shape, data, batch_size=setting.batch_size, wanted=[way])[way]
-    for work in setting.works(len(data)):
-        make(work)
+    make(setting.works(2)[0])
 
 
 ROWS = ("training", "long-tailed", "prediction", "features", "tiny", "memory")
@@ -325,7 +329,7 @@ def setting_of(arguments: argparse.Namespace) -> tuple[str, Setting]:
     from jptextclf.devices import cpu_has_bfloat16
 
     source, texts = _stock.short_texts()
-    rounds = 2 if arguments.one_way else arguments.rounds
+    rounds = 1 if arguments.one_way else arguments.rounds
     has_bfloat16 = cpu_has_bfloat16()
     if not has_bfloat16:
         print("No figures of bfloat16: this CPU does not compute with it.", file=sys.stderr)
