@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         DryRun,
         FilePrediction,
         Run,
+        cross_validate,
         evaluate,
         export,
         license_check,
@@ -22,16 +23,19 @@ if TYPE_CHECKING:
         push,
         train,
     )
+    from jptextclf.cross_validation import CrossValidation
     from jptextclf.errors import ConfigError, DataError, JptextclfError, LicenseError, SetupError, WorkError
     from jptextclf.estimator import TextClassifier
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CrossValidation": "cross_validation",
     "DryRun": "api",
     "FilePrediction": "api",
     "Run": "api",
     "TextClassifier": "estimator",
+    "cross_validate": "api",
     "evaluate": "api",
     "export": "api",
     "license_check": "api",
@@ -50,6 +54,7 @@ _HOMES = {
 
 __all__ = [
     "ConfigError",
+    "CrossValidation",
     "DataError",
     "DryRun",
     "FilePrediction",
@@ -60,6 +65,7 @@ __all__ = [
     "TextClassifier",
     "WorkError",
     "__version__",
+    "cross_validate",
     "evaluate",
     "export",
     "license_check",

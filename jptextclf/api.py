@@ -21,6 +21,8 @@ import numpy as np
 from jptextclf.atomic import check_target
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
+from jptextclf.cross_validation import CrossValidation
+from jptextclf.cross_validation import cross_validate as run_cross_validation
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
@@ -49,6 +51,7 @@ from jptextclf.world import World, join
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
     from jptextclf.config import TrainConfig
+    from jptextclf.cross_validation import PredictionsFormat
     from jptextclf.data.examples import DataSummary, LoadedData
     from jptextclf.data.rows import Row
     from jptextclf.exporters.judging import Policy
@@ -310,6 +313,23 @@ def _prepare(
 
     :param name: of the run
     """
+    loaded, config = _load(data, config, options, extra_columns=config.extra_columns, progress=progress)
+    prepared = prepare(loaded.splits, config, progress=progress, world=world)
+    if world.is_main:
+        _announce(prepared, loaded, name=name, progress=progress)
+    return loaded, prepared
+
+
+def _announce(prepared: Prepared, loaded: LoadedData, *, name: str, progress: Progress) -> None:
+    """Say what the licences of model and data allow; stop where the use that is named would be blocked."""
+    materials, config = prepared.components(loaded.summary.components), prepared.config
+    announce(materials, name=name, use=config.use, policy=config.policy, progress=progress)
+
+
+def _load(
+    data: Data, config: TrainConfig, options: RunOptions, *, extra_columns: Sequence[str], progress: Progress
+) -> tuple[LoadedData, TrainConfig]:
+    """Read training data and say what is in them; the task is settled where the way of reading settles it."""
     origin = declare(
         data_origin=options.data_origin, data_license=options.data_license,
         personal_information=options.personal_information, data_card=options.data_card,
@@ -317,7 +337,7 @@ def _prepare(
     loaded = load_data(
         data, validation=options.validation, test=options.test, columns=options.columns,
         text_column=options.text_column, label_column=options.label_column, split_column=options.split_column,
-        label_separator=options.label_separator, extra_columns=config.extra_columns, encoding=options.encoding,
+        label_separator=options.label_separator, extra_columns=extra_columns, encoding=options.encoding,
         origin=origin, progress=progress,
     )  # fmt: skip
     for line in loaded.summary.lines():
@@ -326,11 +346,7 @@ def _prepare(
         progress.say(text("train.undeclared", options=listing(missing)))
     if loaded.summary.label_separator is not None and config.task == "auto":
         config = replace(config, task="multilabel")
-    prepared = prepare(loaded.splits, config, progress=progress, world=world)
-    if world.is_main:
-        materials = prepared.components(loaded.summary.components)
-        announce(materials, name=name, use=config.use, policy=config.policy, progress=progress)
-    return loaded, prepared
+    return loaded, config
 
 
 def _files_of(prepared: Prepared) -> tuple[str, ...]:
@@ -397,6 +413,60 @@ def _checkpoints(
             checkpoints = Checkpoints(directory)
             newest = checkpoints.open(name) if name else None
     return checkpoints, newest
+
+
+def cross_validate(
+    data: Data | None = None,
+    *,
+    out: str | os.PathLike[str],
+    folds: int = 5,
+    group_column: str | None = None,
+    predictions_format: PredictionsFormat = "jsonl",
+    config: str | os.PathLike[str] | None = None,
+    set: Sequence[str] = (),  # noqa: A002 - the option's name
+    progress: Progress | None = None,
+    **options: Any,
+) -> CrossValidation:
+    """Predict every training text with a model that has not seen it; a test split is not touched.
+
+    Run again with the same data and settings it goes on where it stopped.
+
+    :param data: as for :func:`train`
+    :param out: directory of the predictions, the scores and the folds that are done
+    :param folds: parts that the training texts are cut into; each is predicted by a model that learned from the others
+    :param group_column: texts with the same value in this column stay in one fold
+    :param predictions_format: ``jsonl``, ``csv``, ``tsv`` or ``excel``
+    :param config: settings file
+    :param set: ``key=value`` each
+    :param options: how data are read, and settings, as for :func:`train`
+    :raises ConfigError, DataError, SetupError, WorkError: as :func:`train`, and
+        :func:`jptextclf.cross_validation.cross_validate`
+    """
+    show = progress or Logged()
+    settled, run, source = _settled(data, config, set, options)
+    extra = (*settled.extra_columns, *([group_column] if group_column else ()))
+    loaded, settled = _load(source, settled, run, extra_columns=tuple(dict.fromkeys(extra)), progress=show)
+    return run_cross_validation(
+        loaded, settled, out=Path(out).expanduser(), folds=folds, group_column=group_column,
+        predictions_format=predictions_format, progress=show,
+        on_prepared=lambda prepared: _announce(prepared, loaded, name=Path(out).name, progress=show),
+    )  # fmt: skip
+
+
+def _settled(
+    data: Data | None,
+    config: str | os.PathLike[str] | None,
+    set: Sequence[str],
+    options: Mapping[str, Any],  # noqa: A002
+) -> tuple[TrainConfig, RunOptions, Data]:
+    """Settings, reading options and data of work that trains several models."""
+    given = {**({} if data is None else {"data": data}), **options}
+    resolved = resolve(
+        {name: value for name, value in given.items() if value is not None}, config=config, set=set
+    )
+    if resolved.run.data is None:
+        raise ConfigError("U119")
+    return resolved.config, resolved.run, cast("Data", resolved.run.data)
 
 
 def load(path: str | os.PathLike[str], *, device: str = "auto", precision: RunPrecision | None = None) -> Run:

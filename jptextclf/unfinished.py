@@ -158,7 +158,7 @@ class Unfinished:
         """
         now = json.loads(encode(identity))
         if self.resumed:
-            found = (compare or _every_difference)(self._identity(), now)
+            found = (compare or every_difference)(self._identity(), now)
             serious = [f"  - {one}" for one in found if one.changes_result]
             if serious:
                 raise ConfigError("U139", path=self.path, differences="\n".join(serious))
@@ -306,7 +306,8 @@ def _owner(path: Path) -> dict[str, str]:
     return found or dict.fromkeys(("pid", "host", "started"), "?")
 
 
-def _every_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+def every_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """Every value of two JSON documents that is not the same in both."""
     return [_Difference(*one) for one in _differences(before, now)]
 
 

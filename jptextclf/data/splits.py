@@ -1,4 +1,4 @@
-"""Hold out a part of the training examples: seeded, stratified by label, duplicates on one side.
+"""Hold out a part of the training examples, or cut them into folds: seeded, stratified, duplicates on one side.
 
 It does not know files. What is held out depends on the texts, labels and seed alone, not on their order.
 """
@@ -83,6 +83,100 @@ def split_train(examples: Examples, *, fraction: float, seed: int) -> tuple[Exam
         held.clear()
     train = [index for index in range(len(examples)) if index not in held]
     return examples.select(train), examples.select(sorted(held))
+
+
+def assign_folds(
+    examples: Examples, *, n_folds: int, seed: int, together: Sequence[str] | None = None
+) -> list[int]:
+    """Cut examples into parts of about the same size and the same share of each label.
+
+    Iterative stratification (Sechidis et al. 2011, algorithm 1), which for one label a text is the usual stratified
+    cut: the rarest label is dealt out first, always to the part that lacks it most. Texts that are the same after
+    :func:`folded`, and those with the same value of ``together``, are in one part. A label with few texts may be
+    missing in some parts.
+
+    :param together: what else keeps examples in one part; an empty value keeps nothing.  *Length:* examples
+    :returns: number of the part of each example, from 0.  *Length:* examples
+    """
+    groups = _joined(_groups(examples.texts, seed), together)
+    labels = examples.labels or [()] * len(examples)
+    carried = [Counter(name for index in group for name in set(labels[index])) for group in groups]
+    deal = _Deal(carried, [len(group) for group in groups], n_folds)
+    left = deal.sizes.copy()
+    of_label: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(carried):
+        for name in one:
+            of_label[name].append(number)
+    while left:
+        rarest = min(left, key=lambda name: (left[name], name))
+        for number in of_label[rarest]:
+            if number not in deal.folds:
+                deal.give(number, rarest)
+                left.subtract(carried[number])
+        left = +left
+    for number in range(len(groups)):
+        if number not in deal.folds:
+            deal.give(number, None)
+    folds = {index: deal.folds[number] for number, group in enumerate(groups) for index in group}
+    return [folds[index] for index in range(len(examples))]
+
+
+class _Deal:
+    """Groups of texts, given to one fold after the other.
+
+    :param carried: texts of each group with each label
+    :param n_texts: of each group
+    """
+
+    def __init__(self, carried: Sequence[Counter[str]], n_texts: Sequence[int], n_folds: int) -> None:
+        self.carried, self.n_texts = carried, n_texts
+        self.folds: dict[int, int] = {}
+        self.sizes: Counter[str] = Counter()
+        for one in carried:
+            self.sizes.update(one)
+        # What each fold still lacks: of every label, and of texts at all.
+        self._labels = [{name: n / n_folds for name, n in self.sizes.items()} for _ in range(n_folds)]
+        self._texts = [sum(n_texts) / n_folds] * n_folds
+
+    def give(self, group: int, label: str | None) -> None:
+        """To the fold that lacks this label most; of equal ones to that which lacks the group's labels, then texts."""
+        own = self.carried[group]
+
+        def lack(fold: int) -> tuple[float, ...]:
+            labels = self._labels[fold]
+            of_label = 0.0 if label is None else labels[label]
+            of_all = sum(labels[name] for name in own)
+            return tuple(round(one, 6) for one in (of_label, of_all, self._texts[fold]))
+
+        fold = max(range(len(self._texts)), key=lambda one: (lack(one), -one))
+        for name, n in own.items():
+            self._labels[fold][name] -= n
+        self._texts[fold] -= self.n_texts[group]
+        self.folds[group] = fold
+
+
+def _joined(groups: list[list[int]], together: Sequence[str] | None) -> list[list[int]]:
+    """Groups, those with a common value of ``together`` made one."""
+    if together is None:
+        return groups
+    # The earliest group of all that belong together stands for them.
+    first: dict[str, int] = {}
+    leader = list(range(len(groups)))
+
+    def lead(number: int) -> int:
+        while leader[number] != number:
+            leader[number] = leader[leader[number]]
+            number = leader[number]
+        return number
+
+    for number, group in enumerate(groups):
+        for value in {together[index] for index in group} - {""}:
+            one, other = sorted((lead(first.setdefault(value, number)), lead(number)))
+            leader[other] = one
+    found: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        found.setdefault(lead(number), []).extend(group)
+    return list(found.values())
 
 
 def _groups(texts: Sequence[str], seed: int) -> list[list[int]]:
