@@ -1,6 +1,7 @@
 """Several processes make the steps of one, stop together, and none waits for one that is gone."""
 
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -75,11 +76,21 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("environment", [{}, FSDP], ids=["whole", "shares"])
-def test_two_processes_make_the_steps_of_one(classifier_of, labelled, reviews, tmp_path, environment):
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({}, ["many micro-batches", "padded", "windows", "clipped"]),
+        (FSDP, ["many micro-batches"]),
+        pytest.param({}, list(SETTINGS), marks=pytest.mark.full),
+        pytest.param(FSDP, list(SETTINGS), marks=pytest.mark.full),
+    ],
+    ids=["whole", "shares", "whole, all", "shares, all"],
+)
+def test_two_processes_make_the_steps_of_one(classifier_of, labelled, reviews, tmp_path, environment, names):
     def all_steps(world):
         found = {}
-        for name, settings in SETTINGS.items():
+        for name in names:
+            settings = SETTINGS[name]
             classifier, adapter = classifier_of(BINARY)
             reading = {key: settings[key] for key in ("long_texts", "window_overlap") if key in settings}
             data = labelled(adapter, reviews, BINARY, settings.get("max_length", 64), **reading)
@@ -88,8 +99,20 @@ def test_two_processes_make_the_steps_of_one(classifier_of, labelled, reviews, t
 
     expected = all_steps(ALONE)
     for found in processes.run(tmp_path, lambda rank: all_steps(join("cpu")), **environment):
-        for name in SETTINGS:
+        for name in names:
             assert_same_steps(found[name], expected[name])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """What forked processes need not import each for themselves."""
+    for name in (
+        "accelerate",
+        "torch.distributed.fsdp",
+        "torch.distributed.device_mesh",
+        "sklearn.linear_model",
+    ):
+        importlib.import_module(name)
 
 
 @pytest.fixture(scope="module")
@@ -243,8 +266,7 @@ def test_a_process_that_is_killed_ends_the_others_with_a_sentence(
     assert done[0].stderr.count("JPT-W044") == 1
     assert "--resume" in done[0].stderr
     assert "Traceback" not in done[0].stderr
-    finished(together(tmp_path / "again", [*training(reviews_csv, still_encoder, out), "--resume"]))
-    assert_same_run(result_of(out), alone)
+    assert list((out.with_name("a.unfinished") / "checkpoints").iterdir())
 
 
 @pytest.mark.full
@@ -273,6 +295,7 @@ def test_what_one_process_cannot_do_is_said_once_and_ends_all(still_encoder, rev
     assert len(list((out.with_name("a.unfinished") / "checkpoints").iterdir())) == 2
 
 
+@pytest.mark.full
 def test_memory_that_one_process_lacks_for_a_moment_is_its_own_affair(
     still_encoder, reviews_csv, tmp_path, alone
 ):
@@ -313,6 +336,7 @@ def test_data_that_one_process_cannot_read_end_all(still_encoder, reviews_csv, t
     assert not (tmp_path / "a.unfinished").exists()
 
 
+@pytest.mark.full
 def test_a_loss_that_is_not_finite_is_said_once(still_encoder, reviews_csv, tmp_path, alone):
     def poison(stepper):
         with torch.no_grad():
@@ -331,7 +355,9 @@ def test_a_loss_that_is_not_finite_is_said_once(still_encoder, reviews_csv, tmp_
         ({"ACCELERATE_MIXED_PRECISION": "fp16"}, {"precision": "auto"}, 4, "ACCELERATE_MIXED_PRECISION=fp16"),
         ({**FSDP, "FSDP_OFFLOAD_PARAMS": "true"}, {}, 4, "FSDP_OFFLOAD_PARAMS=true"),
         ({**FSDP, "FSDP_VERSION": "1", "FSDP_SHARDING_STRATEGY": "HYBRID_SHARD"}, {}, 4, "FULL_SHARD"),
-        ({**FSDP, "FSDP_TRANSFORMER_CLS_TO_WRAP": "GPT2Block"}, {}, 4, "GPT2Block"),
+        pytest.param(
+            {**FSDP, "FSDP_TRANSFORMER_CLS_TO_WRAP": "GPT2Block"}, {}, 4, "GPT2Block", marks=pytest.mark.full
+        ),
         ({"ACCELERATE_USE_DEEPSPEED": "true"}, {}, 4, "ACCELERATE_USE_DEEPSPEED=true"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -459,3 +485,20 @@ def test_a_training_goes_on_with_more_or_fewer_processes(
     assert [one.status for one in done] == [143, 143], done[0].stderr + done[1].stderr
     finished(together(tmp_path / "r", [*arguments, "--resume"], n=n))
     assert_same_run(result_of(out), alone)
+
+
+def test_vectors_of_a_frozen_encoder_are_for_one_process(still_encoder, reviews_csv, tmp_path, alone):
+    arguments = [
+        "train",
+        reviews_csv,
+        "--model",
+        still_encoder,
+        "--mode",
+        "features",
+        "--out",
+        tmp_path / "a",
+    ]
+    done = together(tmp_path / "p", arguments).wait()
+    assert [one.status for one in done] == [2, 2]
+    assert "JPT-U131" in done[0].stderr
+    assert done[1].stderr == ""
