@@ -17,6 +17,7 @@ from jptextclf.features import FeatureModel, Known, Pooled, VectorCache, fit, ke
 from jptextclf.features.columns import CategoryColumn, ColumnEncoder, NumberColumn, parse_number
 from jptextclf.features.linear import LinearProblem
 from jptextclf.features.rows import FeatureRows, folds_of
+from jptextclf.features.trees import fit_trees
 from jptextclf.labels import LabelSchema
 from jptextclf.ngrams import CharacterNgrams, new_vectorizer
 from jptextclf.prediction import Predictor
@@ -290,6 +291,28 @@ def test_a_solver_that_is_stopped_is_noticed_and_does_not_warn(monkeypatch):
         warnings.simplefilter("error")
         _, converged = problem_of("logistic")[0].fit(30.0)
     assert not converged
+
+
+@pytest.mark.parametrize("kind", ["logistic", "svm", "lightgbm"])
+def test_balanced_labels_find_more_of_a_rare_one(kind):
+    rng = np.random.default_rng(0)
+    targets = (np.arange(300) % 10 == 0).astype(np.int64)
+    rows, others = (
+        FeatureRows((rng.normal(size=(300, 4)) + targets[:, None]).astype(np.float32)) for _ in range(2)
+    )
+    found = []
+    for balanced in (False, True):
+        if kind == "lightgbm":
+            pytest.importorskip("lightgbm")
+            head, _ = fit_trees(rows, targets, others, targets, n_labels=2, balanced=balanced, seed=0)
+        else:
+            scales = np.full(4, 0.5, np.float32)
+            problem = LinearProblem.of(
+                rows, targets, kind=kind, scales=scales, n_labels=2, balanced=balanced, seed=0
+            )
+            head, _ = problem.fit(1.0)
+        found.append(int((head.probabilities(others)[targets == 1, 1] > 0.5).sum()))
+    assert found[1] > found[0]
 
 
 # A whole model
@@ -830,6 +853,19 @@ def test_an_export_carries_the_head_and_says_what_is_needed(features_run, licens
     np.testing.assert_array_equal(
         load(done.path).predict(["良い"], columns=columns_of(1)).probabilities, expected
     )
+
+
+@pytest.mark.parametrize("license_id", ["Apache-2.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0", "NOASSERTION"])
+def test_an_encoder_that_is_passed_on_as_it_is_is_judged_as_a_changed_one(license_id):
+    from jptextclf.licensing.deciding import assess
+
+    base = {"role": "base_model", "name": "org/model", "license": license_id}
+    for use in ("internal-commercial", "redistribute-weights-commercial", "publish-on-hub"):
+        verdicts = {
+            assess([{**base, "relation": relation}], use, output_license="MIT", with_remedies=False).verdict
+            for relation in ("features-from", "fine-tuned-from")
+        }
+        assert len(verdicts) == 1
 
 
 def test_there_is_no_graph_of_a_frozen_encoder_with_its_head(features_run, tmp_path):
