@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -502,3 +503,40 @@ def test_vectors_of_a_frozen_encoder_are_for_one_process(still_encoder, reviews_
     assert [one.status for one in done] == [2, 2]
     assert "JPT-U131" in done[0].stderr
     assert done[1].stderr == ""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["torch.distributed.run", "--nproc_per_node", "2"],
+        ["accelerate.commands.launch", "--num_processes", "2", "--use_fsdp", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP"],
+        ["accelerate.commands.launch", "--num_processes", "2", "--use_fsdp", "--fsdp_version", "2", "--fsdp_reshard_after_forward", "true"],
+    ],
+    ids=["torchrun", "FSDP", "FSDP 2"],
+)  # fmt: skip
+def test_the_launchers_themselves(still_encoder, reviews_csv, tmp_path, alone, launcher):
+    arguments = training(reviews_csv, still_encoder, tmp_path / "a")
+    done = subprocess.run(
+        [sys.executable, "-m", *launcher, "-m", "jptextclf", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().split("\n")[-1] == str(tmp_path / "a")
+    assert done.stdout.count(str(tmp_path / "a")) == 1
+    assert_same_run(result_of(tmp_path / "a"), alone)
+
+
+def test_what_a_launcher_passes_on_is_no_second_signal(still_encoder, reviews_csv, tmp_path, alone):
+    def twice(stepper):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    out = tmp_path / "runs" / "a"
+    done = together(tmp_path, training(reviews_csv, still_encoder, out), at_step(4, twice)).wait()
+    assert [one.status for one in done] == [143, 143], done[0].stderr + done[1].stderr
+    assert "after step 5 of 12" in done[0].stderr
+    assert [one.stderr.count("Terminated") for one in done] == [1, 0]
