@@ -63,6 +63,21 @@ def test_the_empty_text_gives_the_special_tokens_only(adapter):
     assert row.row(0).tolist() == [info["cls"], info["sep"]]
 
 
+@pytest.mark.parametrize("text", ["", "朝", "朝食がとても美味しい", "[SEP]"])
+def test_as_many_special_tokens_stand_before_and_after_a_text_as_told(adapter, text):
+    info = adapter.info()
+    row, nothing = (adapter.encode([one], max_length=32, offsets=True) for one in (text, ""))
+    assert info.n_before + info.n_after == len(nothing.input_ids)
+    assert row.input_ids[: info.n_before].tolist() == nothing.input_ids[: info.n_before].tolist()
+    assert (
+        row.input_ids[len(row.input_ids) - info.n_after :].tolist()
+        == nothing.input_ids[info.n_before :].tolist()
+    )
+    inner = row.offsets[info.n_before : len(row.input_ids) - info.n_after]
+    assert not special_ids(adapter) & set(row.input_ids[info.n_before : len(row.input_ids) - info.n_after])
+    assert len(inner) == 0 or inner[:, 1].max() == len(text)
+
+
 def test_no_texts_give_no_rows(adapter):
     assert len(adapter.encode([], max_length=16)) == 0
     assert adapter.encode([], max_length=16, offsets=True).offsets.shape == (0, 2)

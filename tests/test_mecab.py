@@ -517,6 +517,21 @@ def test_a_long_text_is_never_cut_where_everything_is_asked_for(tiny_mecab_encod
     assert len(encodings.input_ids) == 40_000 * 8 + 2
 
 
+@pytest.mark.parametrize("mode", ["safe", "reference"])
+def test_a_long_text_that_is_read_whole_never_crashes_the_process(tiny_mecab_encoder, mode):
+    """In a process of its own: costs that overflow are a segmentation fault."""
+    program = f"""
+from jptextclf.adapters import load_adapter
+adapter = load_adapter({str(tiny_mecab_encoder)!r}, mode={mode!r})
+for text, n in [("a1b2" * 50_000, 200_000), ("朝食 " * 300_000, 600_000), ("。" * 300_000, 300_000)]:
+    found = len(adapter.encode([text], max_length=10**9).input_ids)
+    assert found == n + 2, (text[:4], found)
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "done", (done.returncode, done.stderr[-2000:])
+
+
 @pytest.mark.parametrize("files", ["tiny_mecab_encoder", "tiny_sudachi_encoder", "tiny_rinna_encoder"])
 def test_spawned_processes_get_adapters_by_pickle(request, files):
     directory = request.getfixturevalue(files)

@@ -67,8 +67,9 @@ class Toy(TokenizerAdapter):
 
     def info(self):
         return TokenizerInfo(
-            vocabulary_size=32768, special_ids={"cls": 1, "sep": 2, "pad": 0, "unk": 3}, model_max_length=512
-        )
+            vocabulary_size=32768, special_ids={"cls": 1, "sep": 2, "pad": 0, "unk": 3}, n_before=1, n_after=1,
+            model_max_length=512,
+        )  # fmt: skip
 
 
 # The tour asks for nothing else of the contract.

@@ -259,6 +259,8 @@ class BertJapaneseAdapter(TokenizerAdapter):
         return TokenizerInfo(
             vocabulary_size=self._files.size,
             special_ids=dict(self._special_ids),
+            n_before=1,
+            n_after=1,
             model_max_length=int(limit) if isinstance(limit, (int, float)) and 1 <= limit < 10**9 else None,
             options={"lower_case": self._lower, "subword": self._subword, **self._analyser_options()},
         )

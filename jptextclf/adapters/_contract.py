@@ -59,6 +59,10 @@ class TokenizerInfo:
     vocabulary_size: int
     special_ids: dict[str, int]
     """``cls``, ``sep``, ``pad``, ``unk``, ``mask``: those that the tokenizer has."""
+    n_before: int
+    """Special tokens in front of the pieces of every text."""
+    n_after: int
+    """Special tokens behind them."""
     model_max_length: int | None
     """Pieces that the tokenizer's own configuration allows; None where it names no limit."""
     options: dict[str, object] = field(default_factory=dict)
@@ -85,7 +89,7 @@ class TokenizerAdapter(ABC):
     Promises, each of them a test in ``tests/test_adapter_contract.py``:
 
     - the ids equal the reference tokenizer's, or differ where that is wrong, case by case, documented;
-    - the empty text gives the special tokens only;
+    - the empty text gives the special tokens only, as many before and after the pieces of a text as :meth:`info` says;
     - a text alone and in a batch gives the same row;
     - any ``str`` is accepted (NUL, lone surrogates, a million characters) and never crashes the process;
       anything else is a ``TypeError`` that names its index;

@@ -114,6 +114,8 @@ class HuggingFaceAdapter(TokenizerAdapter):
         return TokenizerInfo(
             vocabulary_size=self._tokenizer.get_vocab_size(with_added_tokens=True),
             special_ids=dict(self._special_ids),
+            n_before=len(self._frame[0]),
+            n_after=len(self._frame[1]),
             model_max_length=self._model_max_length,
         )
 

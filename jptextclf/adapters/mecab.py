@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from jptextclf.adapters._contract import Mode
     from jptextclf.licensing.components import Component
 
-_LONGEST = 2_000_000
-"""Bytes of UTF-8 that MeCab gets at a time; it crashes from about 2.4 MB on. What is longer is analysed in windows."""
+_LONGEST = 32_768
+"""Bytes of UTF-8 that MeCab gets at a time. What is longer is analysed in windows.
+
+It sums costs in 32 bits and crashes when they overflow: 200 kB of "A" do it, or 2 MB of 朝食. A word costs at most
+2 * 32767 with its connection, so that this many words of one byte never do.
+"""
 _SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 # Where a dictionary's features say the reading, after the four levels of part of speech.
 _READING = {"ipadic": 7, "unidic_lite": 17, "unidic": 20}

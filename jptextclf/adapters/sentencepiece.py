@@ -134,6 +134,8 @@ class SentencePieceAdapter(TokenizerAdapter):
         return TokenizerInfo(
             vocabulary_size=len(self._vocabulary.spellings),
             special_ids=dict(self._special_ids),
+            n_before=len(self._prefix),
+            n_after=len(self._suffix),
             model_max_length=self._model_max_length,
             options=options,
             first_position=self._first_position,
