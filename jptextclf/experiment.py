@@ -384,8 +384,10 @@ def finish(
     )
     seconds["baselines"] = time.monotonic() - started
     if compared_on == "validation":
-        same = "features" if config.mode == "features" else "train"
-        progress.say(text(f"{same}.compared_on_validation"))
+        if not isinstance(history, FrozenHistory):
+            progress.say(text("train.compared_on_validation"))
+        elif history.saw_validation or schema.is_multilabel:
+            progress.say(text("features.compared_on_validation"))
     for note in comparison.notes:
         progress.say(note)
     (progress.warn if comparison.verdict.is_warning else progress.say)(str(comparison.verdict))
@@ -433,7 +435,8 @@ def _with_validation(
     train, validation = split_train(found["train"], fraction=config.validation_fraction, seed=config.seed)
     if not len(validation):
         raise ConfigError("U028", n=len(train))
-    progress.say(text("train.held_out", n=len(validation), fraction=f"{config.validation_fraction:.0%}"))
+    area = "features" if config.mode == "features" else "train"
+    progress.say(text(f"{area}.held_out", n=len(validation), fraction=f"{config.validation_fraction:.0%}"))
     return {**found, "train": train, "validation": validation}, True
 
 

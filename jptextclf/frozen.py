@@ -23,6 +23,7 @@ from jptextclf.features import (
     key_of,
     require_lightgbm,
 )  # fmt: skip
+from jptextclf.features.columns import ColumnEncoder
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.model import count_layers
 from jptextclf.progress import phase
@@ -59,6 +60,11 @@ class FrozenHistory:
     model: FeatureModel
     vectors: Mapping[Split, NDArray[np.float32]]
     record: dict[str, Any]
+
+    @property
+    def saw_validation(self) -> bool:
+        """Whether the head was chosen on the validation texts."""
+        return bool(self.record.get("chosen_on") != "folds")
 
     def to_json(self) -> dict[str, Any]:
         return self.record
@@ -130,6 +136,8 @@ def fit_frozen(
     :param cache: None: the user's
     """
     pooled = pooled_as(prepared.config, count_layers(prepared.classifier.network.config))
+    # What is wrong with the columns is said before minutes are spent on vectors.
+    ColumnEncoder.fit(_extra(prepared.splits["train"].columns, prepared.config))
     started = time.monotonic()
     vectors, cached = _all_vectors(prepared, pooled, cache or VectorCache.of_user(), progress)
     prepared.seconds["vectors"] = time.monotonic() - started
