@@ -185,6 +185,7 @@ def train(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split_column: str | None = None,
+    votes_column: str | None = None,
     label_separator: str | None = None,
     encoding: str | None = None,
     data_origin: str | None = None,
@@ -210,6 +211,7 @@ def train(
     :param test: file with test texts, scored once at the end
     :param columns: names of all columns, for files without a header
     :param text_column: one or several columns, joined with a space
+    :param votes_column: annotators' votes, whose shares are learned in place of the labels (:mod:`jptextclf.data.votes`)
     :param label_separator: between the labels of one text; makes the task multi-label
     :param data_origin: ``own``, ``customer`` or ``public``, for the licence record
     :param data_license: SPDX expression
@@ -225,7 +227,8 @@ def train(
     given = {
         "data": data, "out": out, "validation": validation, "test": test, "columns": columns,
         "text_column": text_column, "label_column": label_column, "split_column": split_column,
-        "label_separator": label_separator, "encoding": encoding, "data_origin": data_origin,
+        "votes_column": votes_column, "label_separator": label_separator, "encoding": encoding,
+        "data_origin": data_origin,
         "data_license": data_license, "personal_information": personal_information, "data_card": data_card,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
@@ -337,8 +340,8 @@ def _load(
     loaded = load_data(
         data, validation=options.validation, test=options.test, columns=options.columns,
         text_column=options.text_column, label_column=options.label_column, split_column=options.split_column,
-        label_separator=options.label_separator, extra_columns=extra_columns, encoding=options.encoding,
-        origin=origin, progress=progress,
+        votes_column=options.votes_column, label_separator=options.label_separator, extra_columns=extra_columns,
+        encoding=options.encoding, origin=origin, progress=progress,
     )  # fmt: skip
     for line in loaded.summary.lines():
         progress.say(line)

@@ -23,7 +23,9 @@ from jptextclf import baselines, frozen, parameters
 from jptextclf.adapters import TokenizerAdapter, choose_adapter, open_adapter
 from jptextclf.bundle import Bundle
 from jptextclf.data.splits import split_train
+from jptextclf.data.votes import shares_of
 from jptextclf.devices import peak_memory
+from jptextclf.distillation import Teacher
 from jptextclf.encoders import EncoderFiles, resolve_encoder
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
@@ -32,6 +34,7 @@ from jptextclf.guard import require_fit
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.long_texts import EncodedTexts, encode_texts
+from jptextclf.losses import check_losses
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
@@ -81,6 +84,7 @@ class Prepared:
     classifier: Classifier
     plan: Plan
     seconds: dict[str, float]
+    teacher: Teacher | None = None
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for an interrupted training to go on: settings that change the result, and everything
@@ -118,11 +122,14 @@ class Prepared:
         encoder = self.encoder.component
         if self.config.mode == "features":
             encoder = replace(encoder, relation="features-from")
+        known = {(one.role, one.name, one.sha256) for one in data}
+        teacher = () if self.teacher is None else self.teacher.components()
         return (
             encoder,
             self.encoder.tokenizer_component,
             *self.adapter.components(),
             *data,
+            *(one for one in teacher if (one.role, one.name, one.sha256) not in known),
             *self._software,
         )
 
@@ -181,6 +188,8 @@ def prepare(
     schema = LabelSchema.infer(splits["train"].labels or [], config.task)
     _check_metric(config.metric, schema)
     frozen.check_mode(config, splits["train"].columns, n_processes=world.size)
+    check_losses(config, has_votes=splits["train"].votes is not None)
+    teacher = None if config.teacher is None else Teacher.open(config.teacher, schema)
     with_validation, held_out = _with_validation(splits, config, progress)
     encoder = resolve_encoder(config.model, progress=progress)
     for note in encoder.notes:
@@ -208,7 +217,7 @@ def prepare(
     seconds["tokenize"] = time.monotonic() - started
     _warn_of_lost_text(encoded, config, progress)
     return Prepared(
-        config, schema, with_validation, held_out, encoder, adapter, encoded, classifier, plan, seconds
+        config, schema, with_validation, held_out, encoder, adapter, encoded, classifier, plan, seconds, teacher
     )
 
 
@@ -232,6 +241,8 @@ def encode_examples(
     progress: Progress,
 ) -> LabelledTexts:
     """One split as the encoder sees it."""
+    # First, since votes that do not fit the task are found here.
+    soft = None if examples.votes is None else shares_of(examples.votes, schema, rows=examples.rows)
     parts = []
     for start in range(0, len(examples), _TEXTS_AT_ONCE):
         some = examples.texts[start : start + _TEXTS_AT_ONCE]
@@ -249,6 +260,7 @@ def encode_examples(
         EncodedTexts.concatenate(parts),
         schema.encode(examples.labels or [], numbers=examples.rows),
         np.array(examples.rows, dtype=np.int64),
+        soft,
     )
 
 
@@ -315,10 +327,11 @@ def fit(
             measure=lambda scores, targets: _measure(prepared.schema, targets, prepared.plan.metric)(scores),
             progress=watchers.progress,
         )
+    train = _taught(prepared, watchers.progress)
     started = time.monotonic()
     history = fine_tune(
         prepared.classifier,
-        prepared.encoded["train"],
+        train,
         prepared.encoded["validation"],
         plan=prepared.plan,
         config=prepared.config,
@@ -335,6 +348,19 @@ def fit(
         watchers.progress.say(text("train.padded", architecture=architecture))
     prepared.seconds["train"] = time.monotonic() - started
     return history
+
+
+def _taught(prepared: Prepared, progress: Progress) -> LabelledTexts:
+    """The training texts, with what the teacher says of them if there is one."""
+    train = prepared.encoded["train"]
+    if prepared.teacher is None:
+        return train
+    started = time.monotonic()
+    logits = prepared.teacher.logits(
+        prepared.splits["train"].texts, prepared.schema, device=str(prepared.plan.device), progress=progress
+    )
+    prepared.seconds["teacher"] = time.monotonic() - started
+    return replace(train, teacher_logits=logits)
 
 
 def finish(
@@ -391,6 +417,7 @@ def finish(
     for note in comparison.notes:
         progress.say(note)
     (progress.warn if comparison.verdict.is_warning else progress.say)(str(comparison.verdict))
+    components = prepared.components(data_components)
     bundle = Bundle(
         path=path,
         schema=schema,
@@ -398,10 +425,12 @@ def finish(
         max_length=config.max_length,
         adapter=prepared.adapter.name,
         adapter_options=prepared.adapter.info().options,
-        components=prepared.components(data_components),
+        components=components,
         record={
             **_record(prepared, history, evaluations, comparison, data_record, seconds),
-            "training_data": [{"name": one.name, "sha256": one.sha256} for one in data_components],
+            "training_data": [
+                {"name": one.name, "sha256": one.sha256} for one in components if one.role == "training_data"
+            ],
         },
         upstream=prepared.encoder.upstream_texts(),
         lock=make_lock(prepared, data_record),
@@ -527,6 +556,7 @@ def _record(
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Everything that a run remembers of how it came to be."""
+    teacher = None if prepared.teacher is None else prepared.teacher.to_json()
     return {
         "encoder": {
             "name": prepared.encoder.name,
@@ -535,8 +565,14 @@ def _record(
             "sha256": prepared.encoder.sha256,
         },
         "created": _now(),
-        # The encoder by name: the path of a directory belongs to this machine only, and so does that of a policy.
-        "config": {**prepared.config.to_json(), "model": prepared.encoder.name, "policy": None},
+        # The encoder by name: the path of a directory belongs to this machine only, and so do the others.
+        "config": {
+            **prepared.config.to_json(),
+            "model": prepared.encoder.name,
+            "teacher": None if teacher is None else teacher["name"],
+            "policy": None,
+        },
+        "teacher": teacher,
         "plan": prepared.plan.to_json(),
         "history": history.to_json(),
         "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _DEFAULTS = {field.name: field.default for field in fields(TrainConfig)}
 _LABELS_ONLY = ("loss", "label_smoothing", "class_weights")
 """Settings that speak of the labels' part of the loss."""
-_FINETUNE_ONLY = (
-    "loss", "label_smoothing", "teacher", "layer_decay", "frozen_layers", "gradient_checkpointing", "lora_rank",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +174,8 @@ def _contradictions(config: TrainConfig, *, has_votes: bool) -> Iterator[str]:
     for need, names in needed.items():
         for name in changed(names):
             yield text("losses.without_effect", name=name, need=need)
-    if config.mode == "features" and (unused := changed(_FINETUNE_ONLY) + votes):
-        yield text("losses.not_with_features", names=listing(unused))
-        return
+    if config.mode == "features" and has_votes:
+        yield text("losses.votes_and_features")
     if has_votes and config.loss == "focal":
         yield text("losses.focal_and_votes")
     if config.teacher and config.distillation_weight == 0:

@@ -47,6 +47,7 @@ class RunOptions:
     text_column: tuple[str, ...] | None = None
     label_column: str | None = None
     split_column: str | None = None
+    votes_column: str | None = None
     label_separator: str | None = None
     encoding: str = "auto"
     data_origin: Origin | None = None

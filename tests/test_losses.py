@@ -255,8 +255,7 @@ def test_weights_of_labels_have_mean_1_over_the_texts():
         ({"loss": "focal"}, True, ["votes and loss focal"]),
         ({"teacher": "t", "distillation_weight": 0.0}, False, ["not heard"]),
         ({"teacher": "t", "distillation_weight": 1.0, "loss": "focal"}, True, ["loss", "votes_column"]),
-        ({"mode": "features", "teacher": "t", "lora_rank": 4}, False, ["teacher", "lora_rank"]),
-        ({"mode": "features"}, True, ["votes_column"]),
+        ({"mode": "features"}, True, ["votes and mode features"]),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings, votes, words):

@@ -17,6 +17,7 @@ from jptextclf.cli._options import (
     quiet_option,
     reading_options,
     settings_options,
+    votes_column_option,
 )
 from jptextclf.launched import is_main
 from jptextclf.messages import text
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @option("--validation", type=click.Path(path_type=Path), heading="settings.group_data")
 @option("--test", type=click.Path(path_type=Path), heading="settings.group_data")
 @reading_options
+@votes_column_option
 @origin_options
 @settings_options
 @json_option
