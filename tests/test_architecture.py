@@ -20,7 +20,7 @@ ROWS = {
     "adapters": 3.0, "metrics": 3.0,
     "data": 4.0, "settings": 4.1, "long_texts": 4.5,
     "launched": 1.0, "devices": 5.0, "world": 5.0, "sharding": 5.2, "batching": 5.0, "checkpoints": 5.05, "unpadded": 5.05, "heads": 5.06, "model": 5.1, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
-    "parameters": 5.15, "losses": 6.0, "trackers": 6.0, "stepping": 6.05,
+    "parameters": 5.15, "losses": 6.0, "trackers": 6.0, "stepping": 6.05, "distillation": 6.05,
     "onnx_model": 5.2, "ngrams": 5.0, "features": 5.2,
     "evaluation": 6.0, "thresholds": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "run_lock": 6.15, "baselines": 6.1, "frozen": 6.15, "experiment": 6.2, "continued": 6.22, "cross_validation": 6.25, "search": 6.25,
     "exporters": 6.3,
