@@ -21,11 +21,13 @@ if TYPE_CHECKING:
         load,
         predict_file,
         push,
+        search,
         train,
     )
     from jptextclf.cross_validation import CrossValidation
     from jptextclf.errors import ConfigError, DataError, JptextclfError, LicenseError, SetupError, WorkError
     from jptextclf.estimator import TextClassifier
+    from jptextclf.searching import SearchResult
 
 __version__ = "0.1.0"
 
@@ -34,6 +36,7 @@ _HOMES = {
     "DryRun": "api",
     "FilePrediction": "api",
     "Run": "api",
+    "SearchResult": "searching",
     "TextClassifier": "estimator",
     "cross_validate": "api",
     "evaluate": "api",
@@ -43,6 +46,7 @@ _HOMES = {
     "load": "api",
     "predict_file": "api",
     "push": "api",
+    "search": "api",
     "train": "api",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -61,6 +65,7 @@ __all__ = [
     "JptextclfError",
     "LicenseError",
     "Run",
+    "SearchResult",
     "SetupError",
     "TextClassifier",
     "WorkError",
@@ -73,6 +78,7 @@ __all__ = [
     "load",
     "predict_file",
     "push",
+    "search",
     "train",
 ]
 

@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +21,7 @@ import numpy as np
 from jptextclf.atomic import check_target
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
+from jptextclf.config import TrainConfig
 from jptextclf.cross_validation import CrossValidation
 from jptextclf.cross_validation import cross_validate as run_cross_validation
 from jptextclf.data.columns import Columns, find_columns, joined
@@ -42,7 +43,10 @@ from jptextclf.messages import language as language_of_now
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
 from jptextclf.run_lock import check_lock, check_places, differences, make_lock, read_lock
-from jptextclf.settings import RunOptions, resolve
+from jptextclf.searching import SearchResult
+from jptextclf.searching import search as run_search
+from jptextclf.settings import OPTION, SET, RunOptions, Settings, resolve
+from jptextclf.space import read_space
 from jptextclf.subjects import find_subject
 from jptextclf.training import Watchers
 from jptextclf.unfinished import Unfinished, unfinished_directory
@@ -50,7 +54,6 @@ from jptextclf.world import World, join
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
-    from jptextclf.config import TrainConfig
     from jptextclf.cross_validation import PredictionsFormat
     from jptextclf.data.examples import DataSummary, LoadedData
     from jptextclf.data.rows import Row
@@ -446,30 +449,82 @@ def cross_validate(
         :func:`jptextclf.cross_validation.cross_validate`
     """
     show = progress or Logged()
-    settled, run, source = _settled(data, config, set, options)
-    extra = (*settled.extra_columns, *([group_column] if group_column else ()))
-    loaded, settled = _load(source, settled, run, extra_columns=tuple(dict.fromkeys(extra)), progress=show)
+    settings, source = _settled(data, config, set, options)
+    extra = (*settings.config.extra_columns, *([group_column] if group_column else ()))
+    loaded, settled = _load(
+        source, settings.config, settings.run, extra_columns=tuple(dict.fromkeys(extra)), progress=show
+    )
     return run_cross_validation(
         loaded, settled, out=Path(out).expanduser(), folds=folds, group_column=group_column,
         predictions_format=predictions_format, progress=show,
-        on_prepared=lambda prepared: _announce(prepared, loaded, name=Path(out).name, progress=show),
+        on_prepared=_judge_use(loaded, settled, name=Path(out).name, progress=show),
     )  # fmt: skip
+
+
+def search(
+    data: Data | None = None,
+    *,
+    out: str | os.PathLike[str],
+    trials: int = 20,
+    timeout: float | None = None,
+    space: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
+    set: Sequence[str] = (),  # noqa: A002 - the option's name
+    progress: Progress | None = None,
+    **options: Any,
+) -> SearchResult:
+    """Search for better settings: many trainings, compared on validation texts; no model is kept.
+
+    Run again with the same data and settings it goes on where it stopped.
+
+    :param data: as for :func:`train`; a test split is not looked at
+    :param out: directory of the trials and of ``best.toml``
+    :param trials: how many in all
+    :param timeout: minutes after which the search ends, with at least one trial complete
+    :param space: TOML file that says what is searched (:mod:`jptextclf.space`)
+    :param config: settings file; what it sets to something else than the default is not searched, unless ``space`` says so
+    :param set: ``key=value`` each
+    :param options: how data are read, and settings, as for :func:`train`; these settings are not searched
+    :raises ConfigError, DataError, SetupError, WorkError: as :func:`train`, and :func:`jptextclf.searching.search`
+    """
+    show = progress or Logged()
+    settings, source = _settled(data, config, set, options)
+    said = frozenset(name for name, origin in settings.origins.items() if origin in {OPTION, SET})
+    found = None if space is None else read_space(space, fixed=said)
+    default = TrainConfig().to_json()
+    decided = {name for name, value in settings.config.to_json().items() if value != default[name]}
+    settled = settings.config
+    loaded, settled = _load(source, settled, settings.run, extra_columns=settled.extra_columns, progress=show)
+    return run_search(
+        loaded, settled, out=Path(out).expanduser(), trials=trials, timeout=timeout, space=found,
+        fixed=said | decided, run=settings.run, progress=show,
+        on_prepared=_judge_use(loaded, settled, name=Path(out).name, progress=show),
+    )  # fmt: skip
+
+
+def _judge_use(
+    loaded: LoadedData, config: TrainConfig, *, name: str, progress: Progress
+) -> Callable[[Prepared], None] | None:
+    """No model comes out of several trainings: only a use that is named is judged, before hours go into it."""
+    if config.use is None and config.policy is None:
+        return None
+    return lambda prepared: _announce(prepared, loaded, name=name, progress=progress)
 
 
 def _settled(
     data: Data | None,
     config: str | os.PathLike[str] | None,
-    set: Sequence[str],
-    options: Mapping[str, Any],  # noqa: A002
-) -> tuple[TrainConfig, RunOptions, Data]:
-    """Settings, reading options and data of work that trains several models."""
-    given = {**({} if data is None else {"data": data}), **options}
+    set: Sequence[str],  # noqa: A002 - the option's name
+    options: Mapping[str, Any],
+) -> tuple[Settings, Data]:
+    """Settings and data of work that trains several models."""
+    given = {"data": data, **{name: value for name, value in options.items() if value is not None}}
     resolved = resolve(
         {name: value for name, value in given.items() if value is not None}, config=config, set=set
     )
     if resolved.run.data is None:
         raise ConfigError("U119")
-    return resolved.config, resolved.run, cast("Data", resolved.run.data)
+    return resolved, cast("Data", resolved.run.data)
 
 
 def load(path: str | os.PathLike[str], *, device: str = "auto", precision: RunPrecision | None = None) -> Run:
