@@ -122,14 +122,14 @@ class Prepared:
         encoder = self.encoder.component
         if self.config.mode == "features":
             encoder = replace(encoder, relation="features-from")
-        known = {(one.role, one.name, one.sha256) for one in data}
         teacher = () if self.teacher is None else self.teacher.components()
         return (
             encoder,
             self.encoder.tokenizer_component,
             *self.adapter.components(),
             *data,
-            *(one for one in teacher if (one.role, one.name, one.sha256) not in known),
+            # The same data under another declaration stay beside it: what one says, the other may not.
+            *(one for one in teacher if one not in data),
             *self._software,
         )
 
