@@ -114,6 +114,6 @@ def identity_of(
 
 def _fingerprint(examples: Examples) -> str:
     """sha256 of texts, labels and what else stands beside them."""
-    votes = None if examples.votes is None else [repr(one) for one in examples.votes]
+    votes = [[sorted(one.counts.items()), one.annotators, one.one_each] for one in examples.votes or ()]
     rows = [examples.texts, examples.labels, examples.rows, votes, examples.columns]
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()

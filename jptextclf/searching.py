@@ -1,8 +1,8 @@
 """Search for better settings: many trainings, of which only validation scores decide; no model is kept.
 
 It does not know files of data. Each trial trains with other settings on the same training texts; a tree-structured
-Parzen estimator proposes them (Bergstra et al. 2011), and a trial that is worse after an epoch than the median of the
-others was then is ended early. The first trial has the settings as they are.
+Parzen estimator proposes them (Bergstra et al. 2011), and a trial that is worse after an epoch, from the second on, than
+the median of the others was then is ended early. The first trial has the settings as they are.
 
 ====================  ==========================================================================================
 ``search.json``       what is searched: everything that must be the same when it goes on
@@ -357,7 +357,7 @@ def _study(file: Path) -> Iterator[tuple[optuna.Study, optuna.storages.BaseStora
         )
         study = optuna.create_study(
             storage=storage, study_name=_NAME, load_if_exists=True, direction="maximize", sampler=_sampler(0, 0),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_PRUNE_AFTER, n_warmup_steps=1),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_PRUNE_AFTER, n_warmup_steps=2),
         )  # fmt: skip
         yield study, storage
     except (optuna.exceptions.StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:

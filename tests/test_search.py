@@ -256,21 +256,35 @@ def test_a_search_without_a_complete_trial_says_why(tmp_path, tiny_encoder, revi
     assert not (tmp_path / "out/best.toml").exists()
 
 
-def test_bad_trials_end_early(tmp_path, tiny_encoder, reviews_csv):
-    """On its own training texts the encoder learns only with the higher rate."""
-    space = tmp_path / "space.toml"
-    space.write_text("learning_rate = [1e-8, 3e-3]\n", encoding="utf-8")
-    result = search(
-        reviews_csv, validation=reviews_csv, out=tmp_path / "out", trials=8, space=space, model=str(tiny_encoder),
-        epochs=4, patience=0, batch_size=8, max_length=32, device="cpu", precision="float32", seed=1,
-    )  # fmt: skip
-    pruned = [one for one in result.trials if one.state == "pruned"]
-    assert pruned
-    assert {one.settings["learning_rate"] for one in pruned} == {1e-8}
-    assert result.best.settings["learning_rate"] == 3e-3
-    assert max(one.seconds for one in pruned) < max(
-        one.seconds for one in result.trials if one.state == "complete"
-    )
+def test_a_trial_that_is_worse_than_the_median_ends_early(tmp_path, tiny_encoder, reviews_csv):
+    """After four trials that were perfect from the first epoch on."""
+    from optuna.trial import create_trial
+
+    from jptextclf.searching import _study
+
+    space, out = tmp_path / "space.toml", tmp_path / "out"
+    space.write_text("learning_rate = [1e-8, 3e-8]\n", encoding="utf-8")
+    options = {
+        "space": space,
+        "model": str(tiny_encoder),
+        "epochs": 9,
+        "patience": 0,
+        "batch_size": 54,
+        **SETTINGS,
+    }
+    search(reviews_csv, out=out, trials=1, **options)
+    with _study(out / "study.db") as (study, _):
+        (first,) = study.trials
+        for _ in range(4):
+            good = dict.fromkeys(range(1, 10), 0.99)
+            study.add_trial(create_trial(
+                params=first.params, distributions=first.distributions, value=0.99, intermediate_values=good,
+            ))  # fmt: skip
+    result = search(reviews_csv, out=out, trials=6, **options)
+    assert [one.state for one in result.trials] == ["complete"] * 5 + ["pruned"]
+    with _study(out / "study.db") as (study, _):
+        assert sorted(study.trials[0].intermediate_values) == list(range(1, 10))
+        assert sorted(study.trials[5].intermediate_values) == [1, 2]
 
 
 # --- going on ---
