@@ -43,6 +43,7 @@ from jptextclf.labels import LabelSchema
 from jptextclf.licensing import Component, read_card
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.identifiers import to_spdx
+from jptextclf.long_texts import note_on, recorded_way
 from jptextclf.model import Classifier, load_classifier
 from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxPrecision, load_onnx_classifier
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from jptextclf.config import LongTexts
     from jptextclf.features import FeatureModel
 
 RunPrecision = Literal["float32", "bfloat16", "int8"]
@@ -118,6 +120,10 @@ class Bundle:
     """Licence, notice and card that came with the encoder: file name -> its bytes."""
     lock: Mapping[str, Any] = field(default_factory=dict)
     """What the training depended on; empty in runs of older versions."""
+    long_texts: LongTexts = "truncate"
+    """What happens to a longer text (:mod:`jptextclf.long_texts`)."""
+    window_overlap: int = 32
+    """Pieces that neighbouring windows share."""
     precision: RunPrecision | None = None
     """How precisely it is computed; None: float32."""
 
@@ -169,6 +175,8 @@ class Bundle:
                 "labels": self.schema.to_json(),
                 "thresholds": list(self.thresholds),
                 "max_length": self.max_length,
+                "long_texts": self.long_texts,
+                "window_overlap": self.window_overlap,
                 "adapter": {"name": self.adapter, "options": self.adapter_options},
                 **self.record,
             }
@@ -322,6 +330,7 @@ def open_bundle(path: Path) -> Bundle:
             # An encoder without a head names no labels.
             _check_labels(path, schema)
         adapter = record.pop("adapter")
+        long_texts, window_overlap = recorded_way(record)
         record.pop(_SEALED, None)
         return Bundle(
             path=path,
@@ -331,7 +340,9 @@ def open_bundle(path: Path) -> Bundle:
             adapter=adapter["name"],
             adapter_options=adapter.get("options", {}),
             components=tuple(Component.from_json(one) for one in components),
-            record=record,
+            record={key: one for key, one in record.items() if key not in {"long_texts", "window_overlap"}},
+            long_texts=long_texts,
+            window_overlap=window_overlap,
             upstream=_read_upstream(path),
             lock=_read_json(path / LOCK) if (path / LOCK).is_file() else {},
         )
@@ -411,12 +422,18 @@ def model_card(bundle: Bundle) -> str:
             labels=", ".join(f"`{name}`" for name in bundle.schema.names), max_length=bundle.max_length,
         )
         + ("\n" + messages.text_in(language, "features.readme") if bundle.is_features else "")
+        + _note(bundle, language)
         for language in messages.LANGUAGES
     ]  # fmt: skip
     matter = _FRONT_MATTER
     if bundle.is_features:
         matter = matter.replace("library_name: transformers", "library_name: jptextclf")
     return "\n\n".join([matter, *bodies]).rstrip() + "\n"
+
+
+def _note(bundle: Bundle, language: str) -> str:
+    note = note_on(bundle.max_length, bundle.long_texts, language, is_plain=not bundle.is_features)
+    return f"\n{note}\n" if note else ""
 
 
 def _write_network(classifier: Classifier, directory: Path, *, encoder_only: bool) -> None:

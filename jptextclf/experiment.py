@@ -33,7 +33,7 @@ from jptextclf.frozen import FrozenHistory
 from jptextclf.guard import require_fit
 from jptextclf.labels import LabelSchema
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
-from jptextclf.long_texts import EncodedTexts, encode_texts
+from jptextclf.long_texts import EncodedTexts, encode_texts, limit_of
 from jptextclf.losses import check_losses
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
@@ -113,6 +113,8 @@ class Prepared:
             self.schema,
             thresholds=None if thresholds is None else np.array(thresholds, dtype=np.float32),
             max_length=self.config.max_length,
+            long_texts=self.config.long_texts,
+            window_overlap=self.config.window_overlap,
             device=self.plan.device,
             features=features,
         )
@@ -423,6 +425,8 @@ def finish(
         schema=schema,
         thresholds=thresholds,
         max_length=config.max_length,
+        long_texts=config.long_texts,
+        window_overlap=config.window_overlap,
         adapter=prepared.adapter.name,
         adapter_options=prepared.adapter.info().options,
         components=components,
@@ -487,10 +491,16 @@ def _warn_of_lost_text(
     encodings = {name: one.texts for name, one in encoded.items()}
     n_texts = sum(len(one) for one in encodings.values())
     n_cut = sum(int(one.truncated.sum()) for one in encodings.values())
-    if n_cut:
-        progress.warn(
-            text("train.cut", n=n_cut, share=f"{n_cut / n_texts:.1%}", max_length=config.max_length)
+    windows = sum(len(one.rows) - len(one) for one in encodings.values())
+    if windows:
+        n_long = sum(int((np.diff(one.text_splits) > 1).sum()) for one in encodings.values())
+        progress.say(
+            text("long_texts.split", n=n_long, share=f"{n_long / n_texts:.1%}", windows=windows + n_long)
         )
+    if n_cut:
+        limit = limit_of(config.max_length, config.long_texts)
+        lost = text(f"long_texts.lost_{config.long_texts}")
+        progress.warn(text("train.cut", n=n_cut, share=f"{n_cut / n_texts:.1%}", limit=limit, lost=lost))
     pieces = sum(len(one.rows.input_ids) for one in encodings.values())
     unknown = sum(int(one.unknown.sum()) for one in encodings.values())
     if unknown > 0.05 * pieces:

@@ -209,7 +209,7 @@ def _vectors(
 ) -> NDArray[np.float32]:
     return pooled.vectors(
         prepared.classifier, texts.rows, texts.text_splits, max_tokens=max_tokens,
-        on_batch=None if progress is None else progress.advance,
+        on_batch=None if progress is None else texts.counting(progress.advance),
     )  # fmt: skip
 
 

@@ -15,19 +15,20 @@ all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jptextclf.config import LongTexts
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError
+from jptextclf.messages import text, text_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from jptextclf.adapters import TokenizerAdapter
-    from jptextclf.config import LongTexts
 
 Index = NDArray[np.int64]
 
@@ -69,6 +70,18 @@ class EncodedTexts:
     def lengths(self) -> Index:
         """Pieces of each text in all its rows, special tokens included. *Shape:* ``(texts,)``"""
         return np.diff(self.rows.row_splits[self.text_splits])
+
+    def counting(self, on_texts: Callable[[int], None]) -> Callable[[int], None]:
+        """For who is told how many rows are done: tells ``on_texts`` how many texts they amount to."""
+        done = [0, 0]
+
+        def on_rows(n_rows: int) -> None:
+            done[0] += n_rows
+            n_texts = done[0] * len(self) // len(self.rows) - done[1]
+            done[1] += n_texts
+            on_texts(n_texts)
+
+        return on_rows
 
     @property
     def has_windows(self) -> bool:
@@ -146,6 +159,37 @@ def encode_texts(
 def most_windows(max_length: int) -> int:
     """How many windows a text has at most: those that 8,192 pieces make, and never fewer than two."""
     return max(2, _MOST_PIECES // max_length)
+
+
+def recorded_way(record: Mapping[str, Any]) -> tuple[LongTexts, int]:
+    """``long_texts`` and ``window_overlap`` as ``jptextclf.json`` says; runs of older versions cut the end.
+
+    :raises ValueError: they cannot be
+    """
+    way, overlap = record.get("long_texts", "truncate"), record.get("window_overlap", 32)
+    if way not in get_args(LongTexts) or not isinstance(overlap, int) or overlap < 0:
+        raise ValueError(f"long_texts is {way!r} with an overlap of {overlap!r}")
+    return way, overlap
+
+
+def limit_of(max_length: int, long_texts: LongTexts) -> str:
+    """How long a text may be without being cut, in the language of now."""
+    if long_texts == "windows":
+        return text("long_texts.limit_windows", max_length=max_length, most=most_windows(max_length))
+    return text("long_texts.limit", max_length=max_length)
+
+
+def note_on(max_length: int, long_texts: LongTexts, language: str, *, is_plain: bool) -> str:
+    """What a reader of a model card must know of its long texts; empty where they are just cut.
+
+    :param is_plain: plain transformers, or the bare graph, loads the model as well, and does something else
+    """
+    if long_texts == "truncate":
+        return ""
+    note = text_in(
+        language, f"long_texts.note_{long_texts}", max_length=max_length, most=most_windows(max_length)
+    )
+    return f"{note}{text_in(language, 'long_texts.note_plain')}" if is_plain else note
 
 
 def _checked_overlap(window_overlap: int, room: int) -> int:

@@ -19,11 +19,11 @@ from jptextclf.atomic import RUN_RECORD
 from jptextclf.bundle import verify
 from jptextclf.data.columns import cells_beside
 from jptextclf.data.rows import is_empty
-from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError
 from jptextclf.features import FeatureModel, require_columns
 from jptextclf.labels import LabelSchema
-from jptextclf.messages import listing
+from jptextclf.long_texts import EncodedTexts, encode_texts, limit_of, recorded_way
+from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, compute_logits, max_positions
 from jptextclf.onnx_model import OnnxClassifier, load_onnx_classifier
 from jptextclf.progress import Logged, Progress
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from jptextclf.adapters import TokenizerAdapter
     from jptextclf.bundle import Bundle
+    from jptextclf.config import LongTexts
     from jptextclf.onnx_model import OnnxPrecision
 
 OnTooLong = Literal["truncate", "error"]
@@ -111,6 +112,8 @@ class Predictor:
 
     :param thresholds: probability from which a label is given, for a multi-label task.  *Shape:* ``(n_labels,)``
     :param max_length: pieces per text, special tokens included
+    :param long_texts: what happens to longer ones: see :mod:`jptextclf.long_texts`
+    :param window_overlap: pieces that neighbouring windows share
     :param max_tokens: pieces in one batch at most, with their padding where there is any; None: what suits the classifier
     :param precision: of matrix products; bfloat16 is faster where the hardware computes with it
     :param features: what was learned on vectors of a frozen encoder; None: the classifier's own head is used
@@ -124,6 +127,8 @@ class Predictor:
         *,
         thresholds: NDArray[np.float32] | None = None,
         max_length: int,
+        long_texts: LongTexts = "truncate",
+        window_overlap: int = 32,
         max_tokens: int | None = None,
         device: torch.device | None = None,
         precision: torch.dtype = torch.float32,
@@ -135,6 +140,8 @@ class Predictor:
         self.schema = schema
         self.thresholds = np.full(schema.n_labels, 0.5, np.float32) if thresholds is None else thresholds
         self.max_length = max_length
+        self.long_texts: LongTexts = long_texts
+        self.window_overlap = window_overlap
         self.precision = precision
         suiting = _TOKENS_OF_ONNX
         if not isinstance(classifier, OnnxClassifier):
@@ -159,6 +166,8 @@ class Predictor:
             bundle.schema,
             thresholds=thresholds,
             max_length=bundle.max_length,
+            long_texts=bundle.long_texts,
+            window_overlap=bundle.window_overlap,
             device=chosen,
             precision=torch.bfloat16 if bundle.precision == "bfloat16" else torch.float32,
             features=features,
@@ -199,6 +208,8 @@ class Predictor:
             described.schema,
             thresholds=described.thresholds,
             max_length=max_length or described.max_length,
+            long_texts=described.long_texts,
+            window_overlap=described.window_overlap,
         )
 
     def predict(
@@ -227,18 +238,18 @@ class Predictor:
         cells = self._cells(columns, len(texts))
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             some = texts[start : start + _TEXTS_AT_ONCE]
-            encodings = self._encode(some, first + start, on_too_long)
+            encoded = self._encode(some, first + start, on_too_long)
             if self.features is not None:
                 beside = {name: values[start : start + len(some)] for name, values in cells.items()}
-                parts.append(self._from_features(self.features, some, encodings, beside, show.advance))
+                parts.append(self._from_features(self.features, some, encoded, beside, show.advance))
                 continue
             logits = compute_logits(
-                self.classifier, encodings, precision=self.precision, max_tokens=self.max_tokens,
-                on_batch=show.advance,
+                self.classifier, encoded.rows, text_splits=encoded.text_splits, precision=self.precision,
+                max_tokens=self.max_tokens, on_batch=encoded.counting(show.advance),
             )  # fmt: skip
-            parts.append(self._from_logits(some, encodings, logits))
+            parts.append(self._from_logits(some, encoded, logits))
         if not parts:
-            return self._from_logits([], Encodings.empty(), self._no_logits())
+            return self._from_logits([], EncodedTexts.empty(), self._no_logits())
         prediction = _joined(parts)
         for note in self.notes(prediction.odd_cells, len(texts)):
             show.warn(note)
@@ -267,15 +278,18 @@ class Predictor:
         self,
         features: FeatureModel,
         texts: Sequence[str],
-        encodings: Encodings,
+        encoded: EncodedTexts,
         cells: Mapping[str, Sequence[str]],
         on_batch: Callable[[int], None],
     ) -> Prediction:
         pooled = features.pooled
         if self.precision != torch.float32:
             pooled = replace(pooled, precision=str(self.precision).removeprefix("torch."))
-        vectors = pooled.vectors(self.classifier, encodings, max_tokens=self.max_tokens, on_batch=on_batch)
-        return self.from_vectors(features, texts, vectors, cells, encodings.truncated)
+        vectors = pooled.vectors(
+            self.classifier, encoded.rows, encoded.text_splits, max_tokens=self.max_tokens,
+            on_batch=encoded.counting(on_batch),
+        )  # fmt: skip
+        return self.from_vectors(features, texts, vectors, cells, encoded.truncated)
 
     def _cells(self, columns: Mapping[str, Any] | None, n_texts: int) -> dict[str, list[str]]:
         needed = () if self.features is None else self.features.column_names
@@ -286,19 +300,25 @@ class Predictor:
         require_columns(needed, cells)
         return {name: cells[name] for name in needed}
 
-    def _encode(self, texts: Sequence[str], first: int, on_too_long: OnTooLong) -> Encodings:
-        encodings = self.adapter.encode(texts, max_length=self.max_length)
-        if on_too_long == "error" and encodings.truncated.any():
-            number = int(np.argmax(encodings.truncated))
-            raise DataError("D042", item=first + number, max_length=self.max_length, start=texts[number][:30])
-        return encodings
+    def _encode(self, texts: Sequence[str], first: int, on_too_long: OnTooLong) -> EncodedTexts:
+        encoded = encode_texts(
+            self.adapter, texts, max_length=self.max_length, long_texts=self.long_texts,
+            window_overlap=self.window_overlap,
+        )  # fmt: skip
+        if on_too_long == "error" and encoded.truncated.any():
+            number = int(np.argmax(encoded.truncated))
+            raise DataError(
+                "D042", item=first + number, start=texts[number][:30],
+                limit=limit_of(self.max_length, self.long_texts), lost=text(f"long_texts.lost_{self.long_texts}"),
+            )  # fmt: skip
+        return encoded
 
     def _from_logits(
-        self, texts: Sequence[str], encodings: Encodings, logits: NDArray[np.float32]
+        self, texts: Sequence[str], encoded: EncodedTexts, logits: NDArray[np.float32]
     ) -> Prediction:
         tensor = torch.from_numpy(logits)
         probabilities = torch.sigmoid(tensor) if self.schema.is_multilabel else torch.softmax(tensor, dim=-1)
-        return self._prediction(texts, encodings.truncated, probabilities.numpy())
+        return self._prediction(texts, encoded.truncated, probabilities.numpy())
 
     def _prediction(
         self, texts: Sequence[str], truncated: NDArray[np.bool_], probabilities: NDArray[np.float32]
@@ -333,6 +353,8 @@ class _Described:
     schema: LabelSchema
     thresholds: NDArray[np.float32] | None
     max_length: int
+    long_texts: LongTexts = "truncate"
+    window_overlap: int = 32
 
 
 def _described(directory: Path, config: Any) -> _Described:
@@ -347,7 +369,12 @@ def _described(directory: Path, config: Any) -> _Described:
             return _Described(_configured_schema(config), None, positions)
         record = json.loads(path.read_text(encoding="utf-8"))
         thresholds = np.array(record["thresholds"], dtype=np.float32)
-        return _Described(LabelSchema.from_json(record["labels"]), thresholds, int(record["max_length"]))
+        return _Described(
+            LabelSchema.from_json(record["labels"]),
+            thresholds,
+            int(record["max_length"]),
+            *recorded_way(record),
+        )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, JptextclfError) as error:
         raise SetupError("E062", path=directory, problem=f"{type(error).__name__}: {error}") from error
 

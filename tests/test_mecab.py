@@ -517,12 +517,11 @@ def test_a_long_text_is_never_cut_where_everything_is_asked_for(tiny_mecab_encod
     assert len(encodings.input_ids) == 40_000 * 8 + 2
 
 
-@pytest.mark.parametrize("mode", ["safe", "reference"])
-def test_a_long_text_that_is_read_whole_never_crashes_the_process(tiny_mecab_encoder, mode):
+def test_a_long_text_that_is_read_whole_never_crashes_the_process(tiny_mecab_encoder):
     """In a process of its own: costs that overflow are a segmentation fault."""
     program = f"""
 from jptextclf.adapters import load_adapter
-adapter = load_adapter({str(tiny_mecab_encoder)!r}, mode={mode!r})
+adapter = load_adapter({str(tiny_mecab_encoder)!r})
 for text, n in [("a1b2" * 50_000, 200_000), ("朝食 " * 300_000, 600_000), ("。" * 300_000, 300_000)]:
     found = len(adapter.encode([text], max_length=10**9).input_ids)
     assert found == n + 2, (text[:4], found)

@@ -535,15 +535,16 @@ class BertJapaneseAdapter(TokenizerAdapter):
                 yield Word(one.surface, first, last, one.part_of_speech, one.reading)
 
 
-def windows(text: str, longest: int) -> list[str]:
+def windows(text: str, longest: int, *, characters: int | None = None) -> list[str]:
     """A text in parts of bounded size, cut behind a sentence, a comma or a space where there is one nearby.
 
     :param longest: bytes of UTF-8
+    :param characters: no more of them either
     """
     found = []
     start = 0
     while start < len(text):
-        end = min(start + longest, len(text))
+        end = min(start + (characters or longest), len(text))
         size = len(text[start:end].encode())
         while size > longest:
             # Never too far: what is left is at least as short as the average says.

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from jptextclf.adapters._contract import Mode
     from jptextclf.licensing.components import Component
 
-_LONGEST = 32_768
-"""Bytes of UTF-8 that MeCab gets at a time. What is longer is analysed in windows.
+_LONGEST: dict[Mode, int] = {"safe": 32_768, "reference": 500_000}
+"""Characters that MeCab gets at a time. What is longer is analysed in windows.
 
-It sums costs in 32 bits and crashes when they overflow: 200 kB of "A" do it, or 2 MB of 朝食. A word costs at most
-2 * 32767 with its connection, so that this many words of one byte never do.
+It sums costs in 32 bits and crashes when they overflow: 200,000 times "A" do it, or 700,000 characters of 朝食. A word
+costs at most 2 * 32767 with its connection, so that 32,768 words never do. Stock gives it everything; the reference as
+much as MeCab survives with everyday text.
 """
 _SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 # Where a dictionary's features say the reading, after the four levels of part of speech.
@@ -120,6 +121,7 @@ class MecabAdapter(BertJapaneseAdapter):
         return {key: value for key, value in super().__getstate__().items() if key != "dictionary"}
 
     def _words_of(self, texts: Sequence[str]) -> list[str]:
+        longest = _LONGEST[self.mode]
         with _tagger_of(self.dictionary) as tagger:
             if self._subword == "character":
                 # fugashi strips what parse() returns, and a carriage return at the end is a piece here.
@@ -127,15 +129,15 @@ class MecabAdapter(BertJapaneseAdapter):
                     word
                     for text in texts
                     for word in (
-                        *(node.surface for one in windows(text, _LONGEST) for node in tagger(one)),
+                        *(node.surface for one in _windows(text, longest) for node in tagger(one)),
                         END,
                     )
                 ]
             parse: Callable[[str], str] = tagger.parse
             parsed = [
                 parse(text)
-                if len(text) <= _LONGEST // 4
-                else " ".join(parse(window) for window in windows(text, _LONGEST))
+                if len(text) <= longest
+                else " ".join(parse(window) for window in _windows(text, longest))
                 for text in texts
             ]
         # One string is split faster than many; WordPiece ends a word at any white space.
@@ -145,11 +147,11 @@ class MecabAdapter(BertJapaneseAdapter):
         return " \t\n\v" if self._subword == "character" else _SPACE
 
     def _analyse(self, text: str) -> list[Analysis]:
-        place = _READING[self.dictionary.name]
+        place, longest = _READING[self.dictionary.name], _LONGEST[self.mode]
         with _tagger_of(self.dictionary) as tagger:
             nodes = [
                 (node.surface, node.feature_raw)
-                for window in windows(text, _LONGEST)
+                for window in _windows(text, longest)
                 for node in tagger(window)
             ]
         found = []
@@ -208,6 +210,10 @@ def _open_tagger(dictionary: Dictionary) -> Any:
         raise SetupError(
             "E072", name=dictionary.name, package=dictionary.package, path=dictionary.directory
         ) from error
+
+
+def _windows(text: str, longest: int) -> list[str]:
+    return windows(text, 4 * longest, characters=longest)
 
 
 def _fields(features: str) -> list[str]:

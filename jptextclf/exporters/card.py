@@ -15,11 +15,13 @@ from jptextclf.exporters.texts import stated_licenses
 from jptextclf.hub import HubId
 from jptextclf.licensing.identifiers import hub_ids, to_spdx
 from jptextclf.licensing.license_texts import license_url
+from jptextclf.long_texts import note_on
 from jptextclf.subjects import languages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jptextclf.bundle import Bundle
     from jptextclf.exporters._cleared import Cleared
     from jptextclf.licensing.assessment import Assessment, Obligation
 
@@ -106,12 +108,21 @@ def _body(cleared: Cleared, name: str) -> str:
     base = next(one.name for one in bundle.components if one.role == "base_model")
     said = messages.text(
         "export.card", name=name, what=_what(cleared, base),
-        max_length=bundle.max_length, use=assessment.use, scores=_scores(cleared),
+        reading=_reading(bundle), use=assessment.use, scores=_scores(cleared),
         license=judged.output_license or messages.text("export.card_no_license"),
         marks="".join(f"\n**{one}**\n" for one in _marks(assessment)), sources=_sources(cleared),
         conditions=_conditions(assessment), usage=_usage(cleared, name),
     )  # fmt: skip
     return said.strip()
+
+
+def _reading(bundle: Bundle) -> str:
+    """How much of a text the model sees."""
+    if bundle.long_texts == "truncate":
+        return messages.text("long_texts.reading_truncate", max_length=bundle.max_length)
+    language = messages.language()
+    note = note_on(bundle.max_length, bundle.long_texts, language, is_plain=not bundle.is_features)
+    return messages.text("long_texts.reading", max_length=bundle.max_length) + note
 
 
 def _library(cleared: Cleared) -> str:
