@@ -66,7 +66,7 @@ class Range:
         if not _is_number(value) or not self.low <= value <= self.high:
             return False
         steps = 0.0 if self.step is None else (value - self.low) / self.step
-        return abs(steps - round(steps)) < 1e-6
+        return bool(abs(steps - round(steps)) < 1e-6)
 
     def to_json(self) -> dict[str, Any]:
         return {"low": self.low, "high": self.high, "log": self.log, "step": self.step}
