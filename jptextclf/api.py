@@ -452,7 +452,11 @@ def cross_validate(
     settings, source = _settled(data, config, set, options)
     extra = (*settings.config.extra_columns, *([group_column] if group_column else ()))
     loaded, settled = _load(
-        source, settings.config, settings.run, extra_columns=tuple(dict.fromkeys(extra)), progress=show
+        source,
+        settings.config,
+        replace(settings.run, test=None),
+        extra_columns=tuple(dict.fromkeys(extra)),
+        progress=show,
     )
     return run_cross_validation(
         loaded, settled, out=Path(out).expanduser(), folds=folds, group_column=group_column,
@@ -493,8 +497,8 @@ def search(
     found = None if space is None else read_space(space, fixed=said)
     default = TrainConfig().to_json()
     decided = {name for name, value in settings.config.to_json().items() if value != default[name]}
-    settled = settings.config
-    loaded, settled = _load(source, settled, settings.run, extra_columns=settled.extra_columns, progress=show)
+    settled, without_test = settings.config, replace(settings.run, test=None)
+    loaded, settled = _load(source, settled, without_test, extra_columns=settled.extra_columns, progress=show)
     return run_search(
         loaded, settled, out=Path(out).expanduser(), trials=trials, timeout=timeout, space=found,
         fixed=said | decided, run=settings.run, progress=show,

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from jptextclf import launched
 from jptextclf.adapters import choose_adapter, open_adapter
-from jptextclf.atomic import make_directory, remove_leftovers, sha256_of, write_errors, write_file
+from jptextclf.atomic import PREFIX, make_directory, remove_leftovers, sha256_of, write_errors, write_file
 from jptextclf.encoders import resolve_encoder
 from jptextclf.errors import ConfigError
 from jptextclf.experiment import FREE_SETTINGS
@@ -85,7 +85,11 @@ def identify(file: Path, identity: Mapping[str, Any]) -> None:
 def _is_ours(directory: Path, record: str) -> bool:
     if not directory.is_dir():
         return False
-    return (directory / record).is_file() or {one.name for one in directory.iterdir()} <= {_LOCK}
+    # A process may have died while it wrote the record.
+    others = [
+        one.name for one in directory.iterdir() if one.name != _LOCK and not one.name.startswith(PREFIX)
+    ]
+    return (directory / record).is_file() or not others
 
 
 def identity_of(

@@ -76,6 +76,23 @@ def test_groups_that_share_a_duplicate_are_one():
     assert len(set(folds)) == 3
 
 
+def test_validation_texts_are_held_out_by_groups_and_no_label_is_lost():
+    from jptextclf.config import TrainConfig
+    from jptextclf.cross_validation import _validation_of_groups
+
+    labels = [("rare",) if n in {0, 39} else ("a",) if n % 2 else ("b",) for n in range(40)]
+    together = [f"客{n // 4}" for n in range(40)]
+    rest = examples_of([f"文{n}" for n in range(40)], labels)
+    for seed in range(5):
+        learned, held = _validation_of_groups(
+            rest, together, TrainConfig(validation_fraction=0.25, seed=seed)
+        )
+        sides = [{together[row - 1] for row in side.rows} for side in (learned, held)]
+        assert not sides[0] & sides[1]
+        assert 6 <= len(held) <= 14
+        assert {name for names in learned.labels for name in names} == {"rare", "a", "b"}
+
+
 def test_rare_labels_of_multilabel_texts_are_spread():
     generator = np.random.default_rng(0)
     labels = [
@@ -279,6 +296,15 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path, tiny_encoder, rev
         cross_validate(reviews_csv, model=str(tiny_encoder), out=tmp_path, **SETTINGS)
     assert caught.value.code == "JPT-U145"
     assert [one.name for one in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_process_left_that_died_at_its_first_write_is_no_obstacle(tmp_path):
+    from jptextclf.continued import continued
+
+    (tmp_path / "owner.lock").touch()
+    (tmp_path / ".jptextclf-abc").write_text('{"fol', encoding="utf-8")
+    with continued(tmp_path, record="cross_validation.json"):
+        assert [one.name for one in tmp_path.iterdir()] == ["owner.lock"]
 
 
 @pytest.mark.parametrize("name", ["cross_validation.json", "fold-1.json"])
