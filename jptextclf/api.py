@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 
-from jptextclf.atomic import check_target
+from jptextclf.atomic import RUN_RECORD, check_target
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.config import TrainConfig
@@ -48,6 +48,7 @@ from jptextclf.searching import search as run_search
 from jptextclf.settings import OPTION, SET, RunOptions, Settings, resolve
 from jptextclf.space import read_space
 from jptextclf.subjects import find_subject
+from jptextclf.trackers import Trackers, open_trackers, require_packages
 from jptextclf.training import Watchers
 from jptextclf.unfinished import Unfinished, unfinished_directory
 from jptextclf.world import World, join
@@ -267,29 +268,36 @@ def _train(
     with ExitStack() as stack:
         world = join(config.device)
         show: Progress = (progress or Logged()) if world.is_main else Silent()
-        unfinished, target = None, Path()
+        unfinished, target, is_finished = None, Path(), False
         with world.agreeing():
             if dry_run:
                 target = _run_directory(out, data, resume=resume)
                 check_target(target, overwrite=overwrite)
-            elif world.is_main:
+            elif not (is_finished := _is_finished(out, resume=resume, overwrite=overwrite)) and world.is_main:
                 target, unfinished = _claim(out, data, resume=resume, overwrite=overwrite, progress=show)
                 stack.enter_context(unfinished)
-        target = Path(world.tell(str(target)))
+            require_packages(config.trackers)
+        target = Path(out or "") if is_finished else Path(world.tell(str(target)))
         with world.agreeing():
             loaded, prepared = _prepare(data, config, options, name=target.name, world=world, progress=show)
             now = make_lock(prepared, loaded.summary.to_json())
+            if is_finished:
+                lock = read_lock(target)
             for line in check_lock(lock or now, now):
                 show.warn(line)
         if dry_run:
             return DryRun(
                 target, prepared, preview(prepared, world=world), loaded.summary, _files_of(prepared)
             )
+        if is_finished:
+            show.say(text("train.is_finished", path=target))
+            return load(target, device=config.device)
         checkpoints, newest = _checkpoints(target, unfinished, now, world, show)
+        watchers = Watchers(show, _trackers(target, config, world, show))
+        if watchers.trackers is not None:
+            stack.enter_context(watchers.trackers)
         with _hint_to_resume(checkpoints, target, show):
-            history = fit(
-                prepared, watchers=Watchers(show), checkpoints=checkpoints, resume=newest, world=world
-            )
+            history = fit(prepared, watchers=watchers, checkpoints=checkpoints, resume=newest, world=world)
         comparison = None
         with world.agreeing():
             if unfinished is not None:
@@ -298,6 +306,8 @@ def _train(
                     data_record={**loaded.summary.to_json(), "source": _name_of(data)}, progress=show,
                 )  # fmt: skip
                 comparison = result.comparison
+                if watchers.trackers is not None:
+                    watchers.trackers.log(_last_scores(result.bundle), prepared.plan.total_steps)
                 if out is None and target.exists():
                     # Something was put there while this one was training.
                     target = _run_directory(out, data, resume=False)
@@ -362,6 +372,33 @@ def _files_of(prepared: Prepared) -> tuple[str, ...]:
         *prepared.head_files(),
         *(f"{UPSTREAM}/{name}" for name in prepared.encoder.upstream_texts()),
     )
+
+
+def _is_finished(out: str | os.PathLike[str] | None, *, resume: bool, overwrite: bool) -> bool:
+    """Whether there is nothing to go on with because the run was written."""
+    if out is None or not resume or overwrite:
+        return False
+    run = Path(out).expanduser()
+    return (run / RUN_RECORD).is_file() and not unfinished_directory(run).exists()
+
+
+def _trackers(run: Path, config: TrainConfig, world: World, progress: Progress) -> Trackers | None:
+    """Those that were asked for; they write beside the run, which holds only what was sealed."""
+    if not config.trackers or not world.is_main:
+        return None
+    return open_trackers(
+        config.trackers, directory=run.parent, run_name=run.name, settings=config.to_json(), progress=progress
+    )
+
+
+def _last_scores(bundle: Bundle) -> dict[str, float]:
+    """The scores of each split by name, such as ``test/macro_f1``."""
+    return {
+        f"{split}/{name}": float(value)
+        for split, scores in bundle.record["scores"].items()
+        for name, value in scores.get("metrics", {}).items()
+        if isinstance(value, (int, float))
+    }
 
 
 @contextmanager

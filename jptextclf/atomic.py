@@ -59,7 +59,7 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
         made = _make_parents(target.parent)
         probe = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=target.parent))
         probe.rmdir()
-        _remove_empty(made)
+        remove_empty(made)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def new_directory(target: Path, *, overwrite: bool = False, holds: str = RUN_REC
                 _replace(staging, target)
             except BaseException:
                 shutil.rmtree(staging, ignore_errors=True)
-                _remove_empty(made)
+                remove_empty(made)
                 raise
 
 
@@ -108,13 +108,16 @@ def write_file(path: Path, data: bytes) -> None:
             raise
 
 
-def make_directory(directory: Path) -> None:
+def make_directory(directory: Path) -> list[Path]:
     """Make a directory with its parents, so that it survives a crash of the machine.
 
+    :returns: those that were not there, for :func:`remove_empty`
     :raises OSError: it cannot be made
     """
-    for made in _make_parents(directory):
+    missing = _make_parents(directory)
+    for made in missing:
         sync(made.parent)
+    return missing
 
 
 def make_staging(parent: Path, prefix: str = PREFIX) -> Path:
@@ -220,7 +223,7 @@ def _is_ours(directory: Path, holds: str) -> bool:
     return (not holds or holds in listed) and files <= {*listed, "MANIFEST.json"}
 
 
-def _remove_empty(directories: list[Path]) -> None:
+def remove_empty(directories: list[Path]) -> None:
     """Remove directories that were made for a target, unless somebody else has begun to use them."""
     for directory in reversed(directories):
         with contextlib.suppress(OSError):

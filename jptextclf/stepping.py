@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from jptextclf.progress import Progress
     from jptextclf.unpadded import Chosen
 
+MODEL = "model."
+"""Begins the names of weights among the tensors of a checkpoint."""
 _OVERHEAD = {"cpu": 128, "cuda": 2048}
 """What a padded micro-batch costs beside its pieces, in pieces: casting weights, and the embedding table's dense
 gradient. On a CPU measured with the embedded encoder: 128 to 240 were the quickest, 24 took 15 % longer."""
@@ -248,7 +250,7 @@ class Stepper:
             with autocast(device, self.plan.precision):
                 logits = self.classifier(*to_device(some.rows, device), splits)
             loss = weight * self.loss(logits, torch.from_numpy(texts).to(device)) / len(batch)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 
@@ -303,7 +305,7 @@ class Stepper:
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a later process needs to go on, but :meth:`state`."""
         names = {id(one): name for name, one in self.classifier.named_parameters()}
-        found = {f"model.{name}": self._saved(value) for name, value in self.classifier.state_dict().items()}
+        found = {f"{MODEL}{name}": self._saved(value) for name, value in self.classifier.state_dict().items()}
         for parameter, moments in self.optimizer.state.items():
             for kind, value in moments.items():
                 found[f"optimizer.{kind}.{names[id(parameter)]}"] = self._saved(value)
@@ -343,12 +345,12 @@ class Stepper:
         A process that has no random state there goes on with the one that it has.
         """
         if self.shards is None:
-            self.classifier.load_state_dict(_below("model.", tensors))
+            self.classifier.load_state_dict(tensors_below(MODEL, tensors))
         else:
-            self.shards.load(_below("model.", tensors))
+            self.shards.load(tensors_below(MODEL, tensors))
         names = dict(self.classifier.named_parameters())
         for kind in ("step", "exp_avg", "exp_avg_sq"):
-            for name, value in _below(f"optimizer.{kind}.", tensors).items():
+            for name, value in tensors_below(f"optimizer.{kind}.", tensors).items():
                 # As torch keeps it itself: a fused optimizer counts on the device.
                 whole = value.to(self.plan.device)
                 if self.shards is not None and kind != "step":
@@ -362,7 +364,8 @@ class Stepper:
         self.steps, self.max_tokens = int(state["steps"]), int(state["max_tokens"])
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def tensors_below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with ``prefix``, without it."""
     return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
 
 

@@ -20,12 +20,13 @@ from torch import Tensor
 from jptextclf.batching import random_batches
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
 from jptextclf.devices import choose_device, choose_precision
+from jptextclf.errors import WorkError
 from jptextclf.interruption import StopRequest, stop_requests
 from jptextclf.losses import loss_sum
 from jptextclf.messages import text
 from jptextclf.model import Classifier, compute_logits
 from jptextclf.progress import phase
-from jptextclf.stepping import LabelledTexts, Plan, Stepper
+from jptextclf.stepping import MODEL, LabelledTexts, Plan, Stepper, tensors_below
 from jptextclf.world import ALONE, World
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def fine_tune(
     :param checkpoints: where the state is saved after every epoch or ``checkpoint_steps``; None: nowhere
     :param resume: state to go on from
     :param world: the processes that train together
-    :raises WorkError: loss or gradient is no longer finite (``JPT-W010``), memory does not suffice (``JPT-W013``), or
+    :raises WorkError: loss or gradient is no longer finite (``JPT-W010``, ``JPT-W049``), memory does not suffice (``JPT-W013``), or
         a checkpoint cannot be written (see :class:`jptextclf.checkpoints.Checkpoints`)
     """
     progress = watchers.progress
@@ -285,6 +286,8 @@ class _Training:
         loss = float(loss_sum(torch.from_numpy(logits), torch.from_numpy(validation.targets), None)) / len(
             validation
         )
+        if not math.isfinite(loss):
+            raise WorkError("W049", epoch=number, loss=loss, step=self.stepper.steps)
         seconds = time.monotonic() - started
         epoch = Epoch(number, float(np.mean(course.losses)), loss, self.measure(logits), seconds)
         best = course.epochs[course.best_epoch - 1] if course.best_epoch else None
@@ -351,7 +354,10 @@ class _Training:
         if self.checkpoints is None or self._saved_at == self.stepper.steps:
             return
         tensors = self.stepper.tensors()
-        tensors.update({_BEST + name: value for name, value in self.best_state.items()})
+        # Right after the best epoch they are the weights themselves, which are written once.
+        is_best = not self.course.losses and self.course.best_epoch == len(self.course.epochs)
+        best = tensors_below(MODEL, tensors) if is_best else self.best_state
+        tensors.update({_BEST + name: value for name, value in best.items()})
         state = {"stepper": self.stepper.state(), "course": self.course.to_json()}
         with self.stepper.world.agreeing():
             if self.stepper.world.is_main:

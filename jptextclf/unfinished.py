@@ -30,7 +30,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from filelock import FileLock, Timeout
 
-from jptextclf.atomic import make_directory, make_staging, remove_leftovers, write_errors, write_file
+from jptextclf.atomic import (
+    make_directory,
+    make_staging,
+    remove_empty,
+    remove_leftovers,
+    write_errors,
+    write_file,
+)
 from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.messages import text
 from jptextclf.progress import Logged
@@ -101,6 +108,8 @@ class Unfinished:
     lock: BaseFileLock
     over: threading.Event
     """Ends the signs of life."""
+    made: list[Path]
+    """Directories that were not there before it."""
 
     @classmethod
     def claim(
@@ -121,7 +130,7 @@ class Unfinished:
         path = unfinished_directory(run)
         show = progress or Logged()
         with write_errors(path):
-            lock = _take(path)
+            lock, made = _take(path)
             try:
                 remove_leftovers(path)
                 before = _read_owner(path)
@@ -139,7 +148,7 @@ class Unfinished:
                 raise
         over = threading.Event()
         threading.Thread(target=_live, args=(path / _OWNER, over), daemon=True).start()
-        return cls(path, bool(there) and resume, show, lock, over)
+        return cls(path, bool(there) and resume, show, lock, over, made)
 
     @property
     def checkpoints(self) -> Path:
@@ -201,8 +210,7 @@ class Unfinished:
                 for name in (_IDENTITY, _OWNER, _LOCK):
                     (self.path / name).unlink(missing_ok=True)
                 # Somebody else may have taken it at once, or put a file there.
-                with contextlib.suppress(OSError):
-                    self.path.rmdir()
+                remove_empty([*self.made, self.path])
         finally:
             self.lock.release()
 
@@ -233,7 +241,7 @@ class Unfinished:
             shutil.rmtree(aside)
 
 
-def _take(path: Path) -> BaseFileLock:
+def _take(path: Path) -> tuple[BaseFileLock, list[Path]]:
     """Make the directory where there is none, and lock it.
 
     :raises ConfigError: it is held (``JPT-U136``), or something else (``JPT-U138``)
@@ -241,7 +249,7 @@ def _take(path: Path) -> BaseFileLock:
     while True:
         if path.is_symlink() or (path.exists() and not path.is_dir()) or not _is_ours(path):
             raise ConfigError("U138", path=path)
-        make_directory(path)
+        made = make_directory(path)
         lock = FileLock(path / _LOCK, thread_local=False)
         try:
             lock.acquire(blocking=False)
@@ -250,7 +258,7 @@ def _take(path: Path) -> BaseFileLock:
         except FileNotFoundError:
             # It was removed between the two lines.
             continue
-        return lock
+        return lock, made
 
 
 def _is_ours(path: Path) -> bool:
