@@ -1,15 +1,14 @@
 """The tour of tokenization: what it computes through the contract alone, and what it never lets through."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import unicodedata
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import forked
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -311,12 +310,8 @@ def test_real_adapters_give_tours(tiny_encoder, tiny_unigram_encoder):
 # The command
 
 
-def jptextclf(*args, stdin=b"", **more):
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "JPTEXTCLF_LANG": "en", **more}
-    return subprocess.run(
-        [sys.executable, "-m", "jptextclf", "tokens", *map(str, args)], input=stdin, capture_output=True, timeout=120,
-        env=env,
-    )  # fmt: skip
+def jptextclf(*args, stdin=b""):
+    return forked.command("tokens", *args, stdin=stdin)
 
 
 def test_the_command_shows_every_step():
@@ -340,10 +335,13 @@ def test_the_command_shows_every_step():
     ],
 )
 def test_odd_consoles_survive_and_json_is_utf_8(extra):
-    done = jptextclf("𠮷野家\x1b[31m\u202e 😀", **extra)
-    assert done.returncode == 0, done.stderr
-    assert b"\x1b" not in done.stdout
-    data = json.loads(jptextclf("𠮷野家\x1b 😀", "--json", **extra).stdout.decode("utf-8"))
+    extra = {"JPTEXTCLF_LANG": "en", **extra}
+    status, (shown, as_json) = forked.in_one_process(
+        ["tokens", "𠮷野家\x1b[31m\u202e 😀"], ["tokens", "𠮷野家\x1b 😀", "--json"], **extra
+    )
+    assert status == 0, shown[1] + as_json[1]
+    assert b"\x1b" not in shown[0]
+    data = json.loads(as_json[0].decode("utf-8"))
     assert data["texts"] == ["𠮷野家\x1b 😀"]
 
 
