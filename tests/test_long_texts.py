@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jptextclf.adapters import open_adapter
 from jptextclf.encodings import Encodings
-from jptextclf.errors import ConfigError
-from jptextclf.long_texts import EncodedTexts, encode_texts, most_windows
+from jptextclf.errors import ConfigError, DataError
+from jptextclf.labels import LabelSchema
+from jptextclf.long_texts import EncodedTexts, encode_texts, most_windows, recorded_way
 
 LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = st.lists(
@@ -236,3 +238,254 @@ def test_parts_that_do_not_fit_together_are_refused(splits):
     n = max(len(splits) - 1, 0)
     with pytest.raises(ValueError, match="text"):
         EncodedTexts(rows, np.array(splits, dtype=np.int64), np.zeros(n, np.bool_), np.zeros(n, np.int32))
+
+
+# Training and prediction read the same.
+
+BINARY = LabelSchema(("悪い", "良い"), "binary")
+WAYS = {
+    "windows": {"long_texts": "windows", "window_overlap": 4},
+    "head_tail": {"long_texts": "head_tail"},
+}
+
+
+@pytest.fixture(scope="module")
+def long_reviews(reviews):
+    """Each review, and as many again of 2 to 5 of them in a row with the label of most."""
+    longer = []
+    for number in range(len(reviews)):
+        some = [reviews[(number + step) % len(reviews)] for step in range(2 + number % 4)]
+        longer.append(("".join(text for text, _ in some), some[0][1]))
+    return [*reviews, *longer]
+
+
+@pytest.fixture(scope="module")
+def run_of(tiny_encoder, long_reviews, tmp_path_factory):
+    """Trains on the long reviews, once for each setting."""
+    from jptextclf import train
+
+    runs = {}
+
+    def make(way, **options):
+        key = (way, *sorted(options.items()))
+        if key not in runs:
+            data = tmp_path_factory.mktemp("data") / "reviews.csv"
+            lines = "".join(f"{text},{label}\n" for text, label in long_reviews)
+            data.write_text(f"text,label\n{lines}", encoding="utf-8")
+            if "mode" not in options:
+                options = {"epochs": 2, "batch_size": 8, "precision": "float32", **options}
+            runs[key] = train(
+                data, validation=data, model=str(tiny_encoder), out=tmp_path_factory.mktemp("runs") / "run",
+                max_length=24, device="cpu", data_origin="own", personal_information="none-confirmed",
+                **WAYS.get(way, {}), **options,
+            )  # fmt: skip
+        return runs[key]
+
+    return make
+
+
+def pooled(network, adapter, texts, way, max_length=24):
+    """Logits as plain transformers computes them of the rows, one text after another."""
+    encoded = encode_texts(adapter, texts, max_length=max_length, **WAYS[way])
+    logits = []
+    for number in range(len(texts)):
+        rows = [torch.tensor([row]) for row in rows_of(encoded, number)]
+        logits.append(torch.cat([network(input_ids=row).logits for row in rows]).mean(dim=0))
+    return torch.stack(logits)
+
+
+@pytest.mark.parametrize("attention", ["auto", "padded"])
+@pytest.mark.parametrize("max_tokens", [16, 300, 8192])
+def test_the_gradient_of_windows_is_that_of_pooled_stock_logits(
+    classifier_of, labelled, long_reviews, attention, max_tokens
+):
+    from test_stepping import assert_same_gradients, gradients, stepper_of, without_dropout
+
+    classifier, adapter = classifier_of(BINARY)
+    data = labelled(adapter, long_reviews, BINARY, max_length=24, **WAYS["windows"])
+    assert data.texts.has_windows
+    stepper = stepper_of(without_dropout(classifier), data, attention=attention, max_tokens=max_tokens)
+    groups = stepper._micro_batches(np.arange(len(data)))
+    # A text is never cut between two micro-batches, whatever they may hold.
+    assert sorted(np.concatenate(groups).tolist()) == list(range(len(data)))
+    assert (len(groups) == len(data)) == (max_tokens == 16)
+    loss, ours = gradients(stepper, data)
+    stock = without_dropout(classifier_of(BINARY)[0]).train().network
+    stock.set_attn_implementation("sdpa")
+    logits = pooled(stock, adapter, [text for text, _ in long_reviews], "windows")
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.targets))
+    expected.backward()
+    assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
+    named = stock.named_parameters()
+    assert_same_gradients(ours, {f"network.{name}": one.grad for name, one in named if one.grad is not None})
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_run_remembers_how_it_reads_long_texts(run_of, long_reviews, way):
+    from transformers import AutoModelForSequenceClassification
+
+    from jptextclf import load
+
+    run, texts = run_of(way), [text for text, _ in long_reviews]
+    again = load(run.path, device="cpu")
+    options = WAYS[way]
+    assert (again.bundle.long_texts, again.bundle.window_overlap) == (way, options.get("window_overlap", 32))
+    stock = AutoModelForSequenceClassification.from_pretrained(run.path).eval()
+    with torch.no_grad():
+        expected = pooled(stock, again.predictor.adapter, texts, way).softmax(dim=-1).numpy()
+    found = again.predict(texts)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+    assert (found.probabilities == run.predict(texts).probabilities).all()
+    assert found.truncated.any() == (way == "head_tail")
+    # The scores of the record are those of the same reading.
+    labels = [label for _, label in long_reviews]
+    evaluation = again.evaluate((texts, labels))
+    assert evaluation.scores["accuracy"] == run.scores["validation"]["scores"]["accuracy"]
+
+
+def test_what_is_too_long_depends_on_the_way(run_of):
+    texts = ["朝食です", "朝食が" * 30, "朝食が" * 4000]
+    windows, ends = run_of("windows"), run_of("head_tail")
+    assert windows.predict(texts).truncated.tolist() == [False, False, True]
+    assert ends.predict(texts).truncated.tolist() == [False, True, True]
+    assert len(windows.predict(texts[:2], on_too_long="error")) == 2
+    with pytest.raises(DataError, match=r"JPT-D042 Text 3 .* 341 windows of 24 pieces") as caught:
+        windows.predict(texts, on_too_long="error")
+    assert "what lies beyond" in caught.value.hint
+    with pytest.raises(DataError, match=r"JPT-D042 Text 2 .* longer than 24 pieces") as caught:
+        ends.predict(texts, on_too_long="error")
+    assert "a part of its middle" in caught.value.hint
+
+
+def test_the_readme_says_what_plain_transformers_does_not_do(run_of, trained):
+    windows, ends, plain = (
+        (run.path / "README.md").read_text("utf-8")
+        for run in (run_of("windows"), run_of("head_tail"), trained)
+    )
+    assert "overlapping windows of 24 pieces, 341 at most" in windows
+    assert "重なり合う窓 (最大 341 個)" in windows
+    assert "a quarter of the pieces" in ends
+    assert all("Plain transformers and a bare graph do not do this" in one for one in (windows, ends))
+    assert "Plain transformers" not in plain
+
+
+def test_an_export_reads_as_its_run_and_says_it(run_of, long_reviews, tmp_path):
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    from test_export import base, rewriter
+
+    from jptextclf import export, load
+    from jptextclf.prediction import Predictor
+
+    run, texts = run_of("windows"), [text for text, _ in long_reviews]
+    expected = run.predict(texts)
+    written = rewriter(run, tmp_path)(base("CC-BY-SA-4.0"))
+    out = export(written, tmp_path / "out", format="onnx", use="redistribute-weights-commercial").path
+    for found in (
+        load(out, precision="float32").predict(texts),
+        Predictor.of_onnx(out, precision="float32").predict(texts),
+    ):
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+        assert found.truncated.tolist() == expected.truncated.tolist()
+    card = (out / "README.md").read_text("utf-8")
+    assert "Plain transformers and a bare graph do not do this" in card
+    assert "read as they are" in card
+    assert "重なり合う窓" in card
+
+
+def test_vectors_of_a_frozen_encoder_are_those_of_all_windows(run_of, long_reviews):
+    from jptextclf import load
+
+    run, texts = run_of("windows", mode="features"), [text for text, _ in long_reviews]
+    found = load(run.path, device="cpu").predict(texts)
+    assert not found.truncated.any()
+    accuracy = np.mean([one == label for (one,), (_, label) in zip(found.labels, long_reviews, strict=True)])
+    assert accuracy == pytest.approx(run.scores["validation"]["scores"]["accuracy"])
+    assert "Plain transformers" not in (run.path / "README.md").read_text("utf-8")
+
+
+def test_the_estimator_reads_as_it_was_trained(long_reviews, tiny_encoder, tmp_path):
+    from jptextclf import TextClassifier
+
+    texts, labels = (list(one) for one in zip(*long_reviews, strict=True))
+    fitted = TextClassifier(
+        model=str(tiny_encoder), max_length=24, epochs=1, device="cpu", precision="float32", **WAYS["windows"]
+    ).fit(texts, labels)
+    fitted.save(tmp_path / "run")
+    again = TextClassifier.load(tmp_path / "run")
+    assert again.get_params()["long_texts"] == "windows"
+    assert (again.predict_proba(texts) == fitted.predict_proba(texts)).all()
+
+
+def test_older_runs_cut_the_end_and_damaged_ones_are_refused():
+    assert recorded_way({}) == ("truncate", 32)
+    for record in ({"long_texts": "middle"}, {"window_overlap": -1}, {"window_overlap": "4"}):
+        with pytest.raises(ValueError, match="long_texts"):
+            recorded_way(record)
+
+
+def test_windows_that_share_too_much_stop_a_training_before_it_starts(tiny_encoder, long_reviews, tmp_path):
+    from jptextclf import train
+
+    texts, labels = (list(one) for one in zip(*long_reviews, strict=True))
+    with pytest.raises(ConfigError, match=r"JPT-U175 .* 16 may be shared"):
+        train(
+            (texts, labels), model=str(tiny_encoder), out=tmp_path / "run", max_length=24,
+            long_texts="windows", window_overlap=17,
+        )  # fmt: skip
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_progress_counts_texts_and_not_windows(plain):
+    encoded = encode_texts(
+        plain, ["朝食です", "朝 " * 90], max_length=12, long_texts="windows", window_overlap=2
+    )
+    told = []
+    count = encoded.counting(told.append)
+    for _ in range(len(encoded.rows)):
+        count(1)
+    assert len(told) == len(encoded.rows) > 2
+    assert sum(told) == 2
+
+
+@pytest.fixture(scope="module")
+def joined(shared):
+    """Texts of 1 to 12 sentences about hotels, most of them with the text's label: 2,000 to train on and 600."""
+    lines = (shared / "data/jrte/pn.tsv").read_text("utf-8").splitlines()
+    rows = [row for row in (line.split("\t") for line in lines) if row[1] in {"1", "-1"}]
+
+    def parts(split, n_texts, seed):
+        random = np.random.default_rng(seed)
+        pool = {
+            label: [row[2] for row in rows if row[4] == split and row[1] == label] for label in ("1", "-1")
+        }
+        texts, labels = [], []
+        for number in range(n_texts):
+            label, other = ("1", "-1") if number % 2 else ("-1", "1")
+            n_sentences = int(random.integers(1, 13))
+            n_own = n_sentences - int(random.integers(0, (n_sentences - 1) // 2 + 1))
+            kinds = random.permutation([label] * n_own + [other] * (n_sentences - n_own))
+            texts.append("".join(str(random.choice(pool[kind])) for kind in kinds))
+            labels.append({"1": "良い", "-1": "悪い"}[label])
+        return texts, labels
+
+    return parts("train", 2000, 0), parts("dev", 600, 1)
+
+
+@pytest.mark.full
+def test_windows_see_what_truncation_loses(joined, tmp_path):
+    """The figures go to the notes on speed and quality: accuracy and macro F1 of each way at max_length 64."""
+    from jptextclf import train
+
+    (texts, labels), (held_back, references) = joined
+    accuracy = {}
+    for way in ("truncate", "head_tail", "windows"):
+        run = train(
+            (texts, labels), max_length=64, long_texts=way, epochs=4, device="cpu",
+            precision="float32", out=tmp_path / way,
+        )  # fmt: skip
+        found = [one for (one,) in run.predict(held_back).labels]
+        accuracy[way] = float(np.mean([one == other for one, other in zip(found, references, strict=True)]))
+        print(way, round(accuracy[way], 4), run.bundle.record["seconds"])
+    assert accuracy["head_tail"] > accuracy["truncate"] - 0.02
+    assert accuracy["windows"] > max(accuracy["truncate"], accuracy["head_tail"]) + 0.03
