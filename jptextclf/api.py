@@ -282,7 +282,7 @@ def _train(
             loaded, prepared = _prepare(data, config, options, name=target.name, world=world, progress=show)
             now = make_lock(prepared, loaded.summary.to_json())
             if is_finished:
-                lock = read_lock(target)
+                _require_same(target, now)
             for line in check_lock(lock or now, now):
                 show.warn(line)
         if dry_run:
@@ -382,6 +382,16 @@ def _is_finished(out: str | os.PathLike[str] | None, *, resume: bool, overwrite:
     return (run / RUN_RECORD).is_file() and not unfinished_directory(run).exists()
 
 
+def _require_same(run: Path, now: Mapping[str, Any]) -> None:
+    """That a finished run is the training that was asked for.
+
+    :raises ConfigError: it is another one (``JPT-U183``)
+    """
+    changes = [f"  - {one}" for one in differences(read_lock(run), now) if one.changes_result]
+    if changes:
+        raise ConfigError("U183", path=run, differences="\n".join(changes))
+
+
 def _trackers(run: Path, config: TrainConfig, world: World, progress: Progress) -> Trackers | None:
     """Those that were asked for; they write beside the run, which holds only what was sealed."""
     if not config.trackers or not world.is_main:
@@ -396,7 +406,7 @@ def _last_scores(bundle: Bundle) -> dict[str, float]:
     return {
         f"{split}/{name}": float(value)
         for split, scores in bundle.record["scores"].items()
-        for name, value in scores.get("metrics", {}).items()
+        for name, value in scores["scores"].items()
         if isinstance(value, (int, float))
     }
 

@@ -190,6 +190,7 @@ class Unfinished:
             return
         if not _checkpoints(self.path):
             self.remove()
+            remove_empty(self.made)
             return
         self.over.set()
         try:
@@ -210,7 +211,8 @@ class Unfinished:
                 for name in (_IDENTITY, _OWNER, _LOCK):
                     (self.path / name).unlink(missing_ok=True)
                 # Somebody else may have taken it at once, or put a file there.
-                remove_empty([*self.made, self.path])
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()
         finally:
             self.lock.release()
 

@@ -338,3 +338,33 @@ def test_predictions_in_bfloat16_are_close_to_those_in_float32(trained, reviews)
 def test_int8_without_an_onnx_export_is_refused(trained):
     with pytest.raises(ConfigError, match="JPT-U182"):
         load(trained.path, device="cpu", precision="int8").predict(["良い"])
+
+
+def test_a_finished_run_is_not_trained_again_by_resume(tmp_path, tiny_encoder, reviews_csv):
+    run = train(reviews_csv, out=tmp_path / "run", **settings(tiny_encoder))
+    before = (run.path / "model.safetensors").stat().st_mtime_ns
+    again = train(reviews_csv, out=tmp_path / "run", resume=True, **settings(tiny_encoder))
+    assert again.path == run.path
+    assert (run.path / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match=r"JPT-U183(.|\n)*seed"):
+        train(reviews_csv, out=tmp_path / "run", resume=True, **settings(tiny_encoder, seed=9))
+    assert [one.name for one in tmp_path.iterdir()] == ["run"]
+
+
+def test_tensorboard_is_told_beside_the_run(tmp_path, tiny_encoder, reviews_csv):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = train(reviews_csv, out=tmp_path / "run", trackers=("tensorboard",), **settings(tiny_encoder))
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "run"))
+    events.Reload()
+    told = set(events.Tags()["scalars"])
+    assert {"train/loss", "validation/loss", "validation/macro_f1"} <= told
+    last = events.Scalars("validation/macro_f1")[-1].value
+    assert last == pytest.approx(run.scores["validation"]["scores"]["macro_f1"], abs=1e-4)
+
+
+def test_a_training_that_fails_at_once_leaves_no_directory(tmp_path, tiny_encoder):
+    with pytest.raises(DataError, match="JPT-D001"):
+        train(tmp_path / "no.csv", out=tmp_path / "a" / "b" / "run", **settings(tiny_encoder))
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import torch
 
 from jptextclf.checkpoints import Checkpoints
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
-from jptextclf.errors import ConfigError
+from jptextclf.errors import ConfigError, WorkError
 from jptextclf.labels import LabelSchema
 from jptextclf.progress import Logged
 from jptextclf.stepping import warmup_and_decay
@@ -260,3 +260,32 @@ def test_an_unknown_setting_names_the_closest():
 def test_defaults_follow_the_encoder_and_the_data():
     assert default_learning_rate(384) > default_learning_rate(768) > default_learning_rate(1024)
     assert [default_epochs(n_texts, 32) for n_texts in (500, 3500, 16000)] == [12, 5, 3]
+
+
+def test_a_validation_loss_that_is_no_number_stops_with_a_sentence(classifier_of, train, tmp_path):
+    classifier, adapter = classifier_of(BINARY)
+
+    class Spoils(Logged):
+        steps = 0
+
+        def advance(self, n, note=""):
+            self.steps += n
+            if self.steps == 6:
+                with torch.no_grad():
+                    classifier.network.classifier.weight.fill_(float("nan"))
+
+    with pytest.raises(WorkError, match=r"JPT-W049.*epoch 2 \(step 6\)"):
+        train(classifier, adapter, progress=Spoils(), places={"checkpoints": Checkpoints(tmp_path)})
+    assert Checkpoints(tmp_path).newest()[0].step == 3
+
+
+def test_weights_that_are_the_best_are_written_once(classifier_of, train, tmp_path):
+    train(*classifier_of(BINARY), epochs=1, places={"checkpoints": Checkpoints(tmp_path)})
+    newest, _ = Checkpoints(tmp_path).newest()
+    tensors = newest.tensors()
+    names = [name for name in tensors if name.startswith("best.")]
+    assert names
+    assert all(torch.equal(tensors[name], tensors["model." + name.removeprefix("best.")]) for name in names)
+    weights = sum(tensors[name].nbytes for name in names)
+    # Weights, two moments, and little else.
+    assert (newest.path / "tensors.safetensors").stat().st_size < 3.5 * weights
