@@ -31,49 +31,62 @@ import json, sys
 sys.modules["jptextclf"] = None
 from transformers import AutoTokenizer, pipeline
 import transformers
-run, texts = sys.argv[1], json.loads(sys.argv[2])
-classify = pipeline("text-classification", run, top_k=None, device="cpu")
-scores = [{{one["label"]: one["score"] for one in row}} for row in classify(texts)]
-print(json.dumps([transformers.__version__, AutoTokenizer.from_pretrained(run)(texts)["input_ids"], scores]))
+runs, texts = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+found = []
+for run in runs:
+    classify = pipeline("text-classification", run, top_k=None, device="cpu")
+    scores = [{{one["label"]: one["score"] for one in row}} for row in classify(texts)]
+    found.append([AutoTokenizer.from_pretrained(run)(texts)["input_ids"], scores])
+print(json.dumps([transformers.__version__, found]))
 """
 
 
-@pytest.fixture(scope="module", params=ROUTES)
-def run(request, tmp_path_factory, reviews_csv):
-    """A run that was trained for a moment through one route."""
-    if "sentencepiece" not in request.param:
-        pytest.importorskip("unidic_lite")
-    return train(
-        reviews_csv, validation=reviews_csv, model=str(request.getfixturevalue(request.param)),
-        out=tmp_path_factory.mktemp("runs") / request.param, epochs=1, learning_rate=1e-3, max_length=64,
-        device="cpu", precision="float32", data_origin="own", personal_information="none-confirmed",
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def runs(request, tmp_path_factory, reviews_csv):
+    """A run of each route, trained for a moment."""
+    pytest.importorskip("unidic_lite")
+    return [
+        train(
+            reviews_csv, validation=reviews_csv, model=str(request.getfixturevalue(name)),
+            out=tmp_path_factory.mktemp("runs") / name, epochs=1, learning_rate=1e-3, max_length=64,
+            device="cpu", precision="float32", data_origin="own", personal_information="none-confirmed",
+        )
+        for name in ROUTES
+    ]  # fmt: skip
 
 
-def check(run, before=""):
+@pytest.fixture(params=range(len(ROUTES)), ids=ROUTES)
+def run(request, runs):
+    return runs[request.param]
+
+
+def check(runs, before=""):
+    """Compare all runs with what one process of plain transformers says; its version."""
+    paths = [str(run.path) for run in runs]
     done = subprocess.run(
-        [sys.executable, "-I", "-c", PROGRAM.format(before=before), str(run.path), json.dumps(TEXTS)],
+        [sys.executable, "-I", "-c", PROGRAM.format(before=before), json.dumps(paths), json.dumps(TEXTS)],
         capture_output=True, text=True, encoding="utf-8", timeout=300, env={"HF_HUB_OFFLINE": "1", "PATH": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    version, ids, scores = json.loads(done.stdout.strip().splitlines()[-1])
-    reopened = load(run.path, device="cpu")
-    encodings = reopened.predictor.adapter.encode(TEXTS, max_length=64)
-    assert [encodings.row(number).tolist() for number in range(len(TEXTS))] == ids
-    ours = reopened.predict(TEXTS).probabilities
-    theirs = [[row[name] for name in reopened.schema.names] for row in scores]
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    version, found = json.loads(done.stdout.strip().splitlines()[-1])
+    for run, (ids, scores) in zip(runs, found, strict=True):
+        reopened = load(run.path, device="cpu")
+        encodings = reopened.predictor.adapter.encode(TEXTS, max_length=64)
+        assert [encodings.row(number).tolist() for number in range(len(TEXTS))] == ids, run.path
+        ours = reopened.predict(TEXTS).probabilities
+        theirs = [[row[name] for name in reopened.schema.names] for row in scores]
+        np.testing.assert_allclose(ours, theirs, atol=1e-5, err_msg=str(run.path))
     return version
 
 
-def test_plain_transformers_gives_equal_ids_and_scores(run):
-    assert check(run).startswith("5.")
+def test_plain_transformers_gives_equal_ids_and_scores(runs):
+    assert check(runs).startswith("5.")
 
 
 @pytest.mark.full
-def test_transformers_4_57_gives_equal_ids_and_scores(run, older_transformers):
+def test_transformers_4_57_gives_equal_ids_and_scores(runs, older_transformers):
     before = f"sys.path.insert(0, {str(older_transformers)!r})"
-    assert check(run, before).startswith("4.57")
+    assert check(runs, before).startswith("4.57")
 
 
 @pytest.fixture(scope="session")
