@@ -275,7 +275,7 @@ def test_a_reader_that_goes_away_is_no_error(trained):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_training_with_its_status_and_nothing_written(
+def test_a_signal_ends_training_with_its_status_and_a_way_to_go_on(
     tmp_path, tiny_encoder, reviews_csv, number, status
 ):
     with subprocess.Popen(
@@ -298,8 +298,9 @@ def test_a_signal_ends_training_with_its_status_and_nothing_written(
         assert process.wait(timeout=60) == status
         watchdog.cancel()
     assert b"Nothing half-written is left" in rest
+    assert b"--resume --out" in rest
     assert b"Traceback" not in rest
-    assert list(tmp_path.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["run.unfinished"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="streams are closed through a shell of POSIX")
