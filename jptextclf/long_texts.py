@@ -14,19 +14,22 @@ all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jptextclf.atomic import RUN_RECORD
 from jptextclf.config import LongTexts
 from jptextclf.encodings import Encodings
-from jptextclf.errors import ConfigError
-from jptextclf.messages import text, text_in
+from jptextclf.errors import ConfigError, SetupError
+from jptextclf.messages import listing, text, text_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from jptextclf.adapters import TokenizerAdapter
 
@@ -159,6 +162,72 @@ def encode_texts(
 def most_windows(max_length: int) -> int:
     """How many windows a text has at most: those that 8,192 pieces make, and never fewer than two."""
     return max(2, _MOST_PIECES // max_length)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How much of some texts reaches the encoder of a run, for a person to read."""
+
+    max_length: int
+    long_texts: LongTexts
+    window_overlap: int
+    spans: tuple[tuple[tuple[int, int], ...], ...]
+    """Of each text the characters that are read, start and end: one stretch for each window, or beginning and end."""
+    truncated: tuple[bool, ...]
+
+    @classmethod
+    def of_run(cls, directory: Path, adapter: TokenizerAdapter, texts: Sequence[str]) -> Reading | None:
+        """What the run in this directory reads of the texts; None where there is no run.
+
+        :raises SetupError: its record is damaged (``JPT-E062``)
+        """
+        if not (directory / RUN_RECORD).is_file():
+            return None
+        try:
+            record = json.loads((directory / RUN_RECORD).read_text(encoding="utf-8"))
+            max_length, (way, overlap) = int(record["max_length"]), recorded_way(record)
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise SetupError("E062", path=directory, problem=problem) from error
+        encoded = encode_texts(
+            adapter, texts, max_length=max_length, long_texts=way, window_overlap=overlap, offsets=True
+        )
+        info = adapter.info()
+        head = (max_length - info.n_before - info.n_after + 2) // 4
+        has_gap = encoded.truncated if way == "head_tail" else np.zeros(len(encoded), dtype=np.bool_)
+        spans = (
+            tuple(_spans_of(encoded, number, info.n_before, info.n_after, head if has_gap[number] else 0))
+            for number in range(len(encoded))
+        )
+        return cls(max_length, way, overlap, tuple(spans), tuple(encoded.truncated.tolist()))
+
+    def line(self, number: int) -> str:
+        """One sentence about a text, in the language of now."""
+        shown = listing((f"{start:,}-{end:,}" for start, end in self.spans[number]), 20)
+        key = "windows" if self.long_texts == "windows" and len(self.spans[number]) > 1 else "row"
+        said = text(
+            f"long_texts.read_as_{key}", n=len(self.spans[number]), max_length=self.max_length, spans=shown
+        )
+        return f"{said}{text('long_texts.read_rest')}" if self.truncated[number] else said
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _spans_of(
+    encoded: EncodedTexts, number: int, n_before: int, n_after: int, head: int
+) -> Iterator[tuple[int, int]]:
+    """The characters of one text that its rows cover.
+
+    :param head: pieces before a gap in the row; 0 where there is none
+    """
+    offsets = encoded.rows.offsets
+    for row in range(*encoded.text_splits[number : number + 2]):
+        first, end = encoded.rows.row_splits[row : row + 2]
+        inner = np.zeros((0, 2), np.int32) if offsets is None else offsets[first + n_before : end - n_after]
+        for part in (inner[:head], inner[head:]):
+            if len(part):
+                yield int(part[:, 0].min()), int(part[:, 1].max())
 
 
 def recorded_way(record: Mapping[str, Any]) -> tuple[LongTexts, int]:

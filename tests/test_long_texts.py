@@ -1,5 +1,7 @@
 """Long texts: which pieces of a text reach the encoder, and that training and prediction agree on it."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,9 @@ from hypothesis import strategies as st
 
 from jptextclf.adapters import open_adapter
 from jptextclf.encodings import Encodings
-from jptextclf.errors import ConfigError, DataError
+from jptextclf.errors import ConfigError, DataError, SetupError
 from jptextclf.labels import LabelSchema
-from jptextclf.long_texts import EncodedTexts, encode_texts, most_windows, recorded_way
+from jptextclf.long_texts import EncodedTexts, Reading, encode_texts, most_windows, recorded_way
 
 LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = st.lists(
@@ -391,6 +393,38 @@ def test_an_export_reads_as_its_run_and_says_it(run_of, long_reviews, tmp_path):
     assert "Plain transformers and a bare graph do not do this" in card
     assert "read as they are" in card
     assert "重なり合う窓" in card
+
+
+def test_tokens_of_a_run_say_which_characters_it_reads(run_of, trained, monkeypatch):
+    from click.testing import CliRunner
+
+    from jptextclf.cli import cli
+
+    def shown(run, text, *options):
+        done = CliRunner().invoke(cli, ["tokens", text, "--model", str(run.path), *options])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    text = "朝食がとても" * 10
+    assert "in 4 windows of at most 24 pieces: characters 0-22, 18-40, 36-58, 38-60." in shown(
+        run_of("windows"), text
+    )
+    said = shown(run_of("head_tail"), text)
+    assert "one row of at most 24 pieces: characters 0-6, 44-60. The rest is not read." in said
+    assert "characters 0-60." in shown(trained, text)
+    assert "The run reads" not in shown(run_of("windows"), text, "--max-length", "24")
+    reading = json.loads(shown(run_of("windows"), text, "--json"))["reading"]
+    assert reading["spans"] == [[[0, 22], [18, 40], [36, 58], [38, 60]]]
+    assert reading["truncated"] == [False]
+    monkeypatch.setenv("JPTEXTCLF_LANG", "ja")
+    assert "窓 4 個に分けて、0-22、18-40" in shown(run_of("windows"), text)
+
+
+def test_a_damaged_record_is_said_by_its_place(run_of, tmp_path, plain):
+    assert Reading.of_run(tmp_path, plain, ["朝"]) is None
+    (tmp_path / "jptextclf.json").write_text('{"max_length": 9, "long_texts": "middle"}', encoding="utf-8")
+    with pytest.raises(SetupError, match=r"JPT-E062 .*middle"):
+        Reading.of_run(tmp_path, plain, ["朝"])
 
 
 def test_vectors_of_a_frozen_encoder_are_those_of_all_windows(run_of, long_reviews):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from jptextclf.corpora import local_corpus
 from jptextclf.errors import SetupError, WorkError
 from jptextclf.exporters.onnx_int8 import quantise_products
+from jptextclf.long_texts import encode_texts
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, compute_logits, max_positions
 from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxNetwork
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jptextclf.adapters import TokenizerAdapter
+    from jptextclf.config import LongTexts
     from jptextclf.onnx_model import OnnxPrecision
 
 OPSET = 18
@@ -108,12 +110,15 @@ def write_graphs(
     max_length: int,
     sample_texts: Sequence[str] | None = None,
     thresholds: Sequence[float] | None = None,
+    long_texts: LongTexts = "truncate",
+    window_overlap: int = 32,
 ) -> tuple[OnnxReport, ...]:
     """Write ``model.onnx``, ``model.int8.onnx`` or both into a directory, after comparing them with the classifier.
 
     :param max_length: pieces per text, special tokens included
     :param sample_texts: whose labels are compared; None takes the reviews that come with this package
     :param thresholds: of a multi-label task, one for each label; None is 0.5
+    :param long_texts: how texts beyond ``max_length`` are read when labels are compared
     :returns: one report a precision
     :raises SetupError: a package of the extra is not installed (``JPT-E001``), or PyTorch cannot express this
         encoder as a graph (``JPT-E083``), or its weights do not fit into one file (``JPT-E084``)
@@ -124,6 +129,7 @@ def write_graphs(
     comparison = _Comparison(
         Classifier(_plain_network(classifier)), adapter,
         list(_own_texts() if sample_texts is None else sample_texts), max_length, thresholds,
+        long_texts, window_overlap,
     )  # fmt: skip
     graph = _graph_of(comparison.original.network, max_length)
     comparison.require_equal(graph)
@@ -145,6 +151,8 @@ class _Comparison:
     texts: Sequence[str]
     max_length: int
     thresholds: Sequence[float] | None
+    long_texts: LongTexts
+    window_overlap: int
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -177,10 +185,17 @@ class _Comparison:
 
     def _changed(self, converted: Classifier) -> int:
         """How many texts get other labels."""
-        encodings = self.adapter.encode(self.texts, max_length=self.max_length)
+        encoded = encode_texts(
+            self.adapter, self.texts, max_length=self.max_length, long_texts=self.long_texts,
+            window_overlap=self.window_overlap,
+        )  # fmt: skip
         config = self.original.network.config
         expected, found = (
-            _labels(compute_logits(one, encodings, max_tokens=_MAX_TOKENS), config, self.thresholds)
+            _labels(
+                compute_logits(one, encoded.rows, text_splits=encoded.text_splits, max_tokens=_MAX_TOKENS),
+                config,
+                self.thresholds,
+            )
             for one in (self.original, converted)
         )
         return int((expected != found).any(axis=1).sum())

@@ -32,5 +32,6 @@ def write_onnx_directory(cleared: Cleared, directory: Path) -> tuple[OnnxReport,
     copy_files(bundle.path, directory, {name: sha256 for name, sha256 in files.items() if name != WEIGHTS})
     classifier, adapter, _ = bundle.load_model("cpu")
     return write_graphs(
-        classifier, adapter, directory, max_length=bundle.max_length, thresholds=bundle.thresholds
-    )
+        classifier, adapter, directory, max_length=bundle.max_length, thresholds=bundle.thresholds,
+        long_texts=bundle.long_texts, window_overlap=bundle.window_overlap,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from jptextclf.messages import listing, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jptextclf.long_texts import Reading
     from jptextclf.tokens import Difference, ModelTour, Piece, TextTour, TokenTour
 
 _N_TEXTS = 10
@@ -64,14 +65,19 @@ def tokens(
         for name in names
     ]
     found = tour(adapters, given, max_length=max_length)
+    reading = None
+    if compare is None and max_length is None:
+        from jptextclf.long_texts import Reading
+
+        reading = Reading.of_run(Path(names[0]).expanduser(), adapters[0][1], given)
     if html_path is not None:
         _write(html_path, found.to_html())
     if as_json:
-        print_json(found.to_json())
+        print_json(found.to_json() if reading is None else {**found.to_json(), "reading": reading.to_json()})
     elif html_path is not None:
         click.echo(html_path)
     else:
-        _show(found)
+        _show(found, reading)
 
 
 def _as_typed(argument: str) -> str:
@@ -103,7 +109,7 @@ def _write(path: Path, page: str) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _show(tour: TokenTour) -> None:
+def _show(tour: TokenTour, reading: Reading | None) -> None:
     from jptextclf.tokens import visible
 
     for model in tour.models:
@@ -116,6 +122,8 @@ def _show(tour: TokenTour) -> None:
         _more("tokens.more_characters", len(found) - _N_CHARACTERS)
         if len(tour.models) == 1:
             _show_text(tour.models[0], tour.models[0].texts[number])
+            if reading is not None:
+                click.echo(reading.line(number))
             if number == 0:
                 _show_one_hot(tour.models[0], tour.models[0].texts[0])
         else:
