@@ -48,6 +48,13 @@ def test_every_row_of_the_table_has_its_figures(capsys):
     assert all(one["ours_seconds"] > 0 and one["stock_seconds"] > 0 for one in found["figures"])
 
 
+@pytest.mark.parametrize("way", ["ours, float32", "padded to 128, float32"])
+def test_the_peak_of_memory_is_that_of_one_way(capsys, way):
+    assert training.main([*SMALL, "--one-way", way]) == 0
+    # PyTorch alone takes 200 MB.
+    assert 200e6 < int(capsys.readouterr().out) < 20e9
+
+
 def test_a_missed_figure_is_a_status_where_it_is_asked_for(monkeypatch, capsys):
     missed = training.Figure("training", "ours", "stock", 1.0, 1.0, 1.0, 1.0, 1.0, wanted=2.0)
     monkeypatch.setattr(training, "measure", lambda setting, row, *, n_texts: [missed])

@@ -17,6 +17,7 @@ import functools
 import gc
 import itertools
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -421,4 +422,6 @@ def main(options: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Trainer takes all GPUs that it sees.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     sys.exit(main())

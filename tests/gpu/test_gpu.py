@@ -148,10 +148,12 @@ def test_a_resumed_training_has_the_weights_of_the_uninterrupted_one(
     assert not skipped
     second.restore(checkpoint.tensors(), checkpoint.state)
     assert second.steps == 1
-    # A GPU adds in another order each time; dropout must draw the same all the same.
-    tolerance = 1e-4 if device.type == "cuda" else 0.0
-    assert [second.step(batch).loss for batch in batches[1:]] == pytest.approx(losses, abs=tolerance)
-    expected = first.tensors()
+    # A GPU adds in another order each time; dropout must draw the same all the same. AdamW makes a full step of a
+    # gradient that is nothing but rounding, as that of a key's bias is.
+    is_exact = device.type == "cpu"
+    found = [second.step(batch).loss for batch in batches[1:]]
+    assert found == pytest.approx(losses, abs=0.0 if is_exact else 1e-4)
+    expected, tolerance = first.tensors(), 0.0 if is_exact else 1e-3
     for name, value in second.tensors().items():
         assert torch.allclose(value.float(), expected[name].float(), rtol=0, atol=tolerance), name
 
