@@ -94,8 +94,10 @@ def memory_errors() -> Iterator[None]:
 
 def is_memory_error(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or not."""
-    # The allocator of a CPU raises nothing more special than a RuntimeError.
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # On a CPU nothing more special is raised than a RuntimeError: by the allocator, and by oneDNN.
+    return any(words in str(error) for words in ("can't allocate memory", "could not create a primitive"))
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -219,7 +219,17 @@ def prepare(
     seconds["tokenize"] = time.monotonic() - started
     _warn_of_lost_text(encoded, config, progress)
     return Prepared(
-        config, schema, with_validation, held_out, encoder, adapter, encoded, classifier, plan, seconds, teacher
+        config,
+        schema,
+        with_validation,
+        held_out,
+        encoder,
+        adapter,
+        encoded,
+        classifier,
+        plan,
+        seconds,
+        teacher,
     )
 
 

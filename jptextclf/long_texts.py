@@ -152,7 +152,7 @@ def encode_texts(
     unknown = info.special_ids.get("unk", -1)
     if long_texts == "head_tail":
         whole = adapter.encode(texts, max_length=_WHOLE, offsets=offsets)
-        return _head_tail(whole, max_length, head=before + (room + 2) // 4, unknown=unknown)
+        return _head_tail(whole, max_length, head=before + _head_of(room), unknown=unknown)
     stride = room - _checked_overlap(window_overlap, room)
     readable = room + (most_windows(max_length) - 1) * stride
     whole = adapter.encode(texts, max_length=before + readable + after, offsets=offsets)
@@ -193,7 +193,7 @@ class Reading:
             adapter, texts, max_length=max_length, long_texts=way, window_overlap=overlap, offsets=True
         )
         info = adapter.info()
-        head = (max_length - info.n_before - info.n_after + 2) // 4
+        head = _head_of(max_length - info.n_before - info.n_after)
         has_gap = encoded.truncated if way == "head_tail" else np.zeros(len(encoded), dtype=np.bool_)
         spans = (
             tuple(_spans_of(encoded, number, info.n_before, info.n_after, head if has_gap[number] else 0))
@@ -203,7 +203,7 @@ class Reading:
 
     def line(self, number: int) -> str:
         """One sentence about a text, in the language of now."""
-        shown = listing((f"{start:,}-{end:,}" for start, end in self.spans[number]), 20)
+        shown = listing((f"{start:,}-{end:,}" for start, end in self.spans[number]), 20) or "-"
         key = "windows" if self.long_texts == "windows" and len(self.spans[number]) > 1 else "row"
         said = text(
             f"long_texts.read_as_{key}", n=len(self.spans[number]), max_length=self.max_length, spans=shown
@@ -259,6 +259,11 @@ def note_on(max_length: int, long_texts: LongTexts, language: str, *, is_plain: 
         language, f"long_texts.note_{long_texts}", max_length=max_length, most=most_windows(max_length)
     )
     return f"{note}{text_in(language, 'long_texts.note_plain')}" if is_plain else note
+
+
+def _head_of(room: int) -> int:
+    """A quarter, rounded: 128 of 510."""
+    return (room + 2) // 4
 
 
 def _checked_overlap(window_overlap: int, room: int) -> int:

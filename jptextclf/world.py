@@ -212,6 +212,9 @@ def join(device: str) -> World:
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     # With it, transformers fills the models of all processes but the first with whatever lies in memory.
     os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+    if not distributed.is_initialized():
+        # Whoever used accelerate in this process before did so alone, and it remembers that.
+        PartialState._reset_state()  # noqa: SLF001 - the way that accelerate's own launchers take
     with _lost_process():
         state = PartialState(cpu=on_cpu, timeout=dt.timedelta(seconds=seconds))
         talk = distributed.new_group(backend="gloo", timeout=_PATIENCE)

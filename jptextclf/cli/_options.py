@@ -118,6 +118,10 @@ def only_given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if source(name) is ParameterSource.COMMANDLINE}
 
 
+_PATHS = {"policy", "teacher"}
+"""Settings that are places in the file system."""
+
+
 def _setting(name: str, kind: Kind, default: Any, *, heading: str) -> Callable[[F], F]:
     """The option of one field; its default is shown, but is no value of the option."""
     flag = "--" + name.replace("_", "-")
@@ -127,7 +131,7 @@ def _setting(name: str, kind: Kind, default: Any, *, heading: str) -> Callable[[
     auto = default is None and (kind.choices or kind.type is not str)
     return option(
         flag,
-        type=_type(kind, auto=bool(auto)),
+        type=click.Path() if name in _PATHS else _type(kind, auto=bool(auto)),
         callback=lambda _context, _option, value: _value(kind, value, auto=bool(auto)),
         show_default="auto" if auto else str(default) if default not in (None, ()) else False,
         heading=heading,

@@ -191,7 +191,7 @@ def _silent() -> Iterator[None]:
 
     were_disabled, level = are_progress_bars_disabled(), logging.get_verbosity()
     disable_progress_bars()
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
