@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jptextclf.errors import ConfigError, DataError
+from jptextclf.labels import LabelSchema
 from jptextclf.messages import has, listing, text
 from jptextclf.metrics import METRICS, Metric, Tally, distinct_rows, f1, precision, recall
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-    from jptextclf.labels import LabelSchema
 
 DEFAULT_METRIC = "macro_f1"
 LEVEL = 0.95
@@ -79,6 +78,10 @@ class LabelScores:
         ratios = {name: round(getattr(self, name), 6) for name in ("precision", "recall", "f1")}
         counts = {name: getattr(self, name) for name in ("support", "predicted", "correct")}
         return {"name": self.name, **ratios, **counts}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LabelScores:
+        return cls(**data)
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,23 @@ class Evaluation:
             "per_label": [label.to_json() for label in self.per_label],
             "confusion": [list(cell) for cell in self.confusion],
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
+        """What :meth:`to_json` gave.
+
+        :raises KeyError, TypeError, ValueError: it did not
+        """
+        counts = ("n_texts", "n_truncated", "n_empty", "n_unknown", "unknown_labels", "scores")
+        return cls(
+            schema=LabelSchema(tuple(data["labels"]), data["task"]),
+            **{name: data[name] for name in counts},
+            intervals={name: (low, high) for name, (low, high) in data["intervals"].items()},
+            per_label=tuple(LabelScores.from_json(one) for one in data["per_label"]),
+            confusion=tuple((reference, label, n) for reference, label, n in data["confusion"]),
+            resamples=data["bootstrap"]["resamples"],
+            seed=data["bootstrap"]["seed"],
+        )
 
 
 @dataclass(frozen=True)
@@ -339,6 +359,30 @@ def scores_of(
         low, high = _interval(resampled[:, 0, number])
         rows.append(ScoreRow(name, metric_value(name, schema, references, predictions), low, high))
     return rows
+
+
+def label_intervals(
+    schema: LabelSchema,
+    references: ArrayLike,
+    predictions: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[Interval, ...]:
+    """Ends of the 95 % interval of each label's F1.
+
+    :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
+    :param predictions: the same form
+    :returns: *Length:* n_labels
+    :raises DataError, ConfigError: as :func:`score`
+    """
+    tally = Tally(references, predictions, schema.n_labels)
+    first, n_each = _kinds([tally])
+    kinds = Tally(tally.references[first], tally.predictions[first], schema.n_labels)
+    at_once = max(1, _NUMBERS_AT_ONCE // kinds.size)
+    weights = _weights(n_each, resamples=resamples, at_once=at_once, seed=seed)
+    values = np.concatenate([f1(kinds.counts(one)) for one in weights])
+    return tuple(_interval(column) for column in values.T)
 
 
 def paired_difference(

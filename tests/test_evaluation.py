@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from jptextclf import messages
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.evaluation import known_references, metric_value, paired_difference, score, scores_of
+from jptextclf.evaluation import (
+    Evaluation,
+    known_references,
+    label_intervals,
+    metric_value,
+    paired_difference,
+    score,
+    scores_of,
+)
 from jptextclf.labels import LabelSchema
 from jptextclf.metrics import METRICS
 
@@ -224,3 +232,28 @@ def test_pairing_sees_what_two_separate_intervals_do_not():
     rows = [scores_of(THREE, references, one, ["accuracy"])[0] for one in (a, b)]
     assert rows[0].low < rows[1].high
     assert paired_difference(THREE, references, a, b).low > 0
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_an_evaluation_survives_json(task):
+    schema = LabelSchema(("甲", "乙", "丙"), task)
+    shape = (40, 3) if task == "multilabel" else 40
+    generator = np.random.default_rng(0)
+    references, predictions = (generator.integers(0, 2, shape) for _ in range(2))
+    found = score(schema, references, predictions, resamples=50)
+    again = Evaluation.from_json(json.loads(json.dumps(found.to_json())))
+    assert again.to_json() == found.to_json()
+    assert again.tables() == found.tables()
+
+
+def test_the_interval_of_a_label_holds_its_f1_and_narrows_with_more_texts():
+    schema = LabelSchema(("甲", "乙"), "binary")
+    widths = []
+    for n in (100, 10_000):
+        references = np.arange(n) % 2
+        predictions = np.where(np.arange(n) % 10 == 0, 1 - references, references)
+        found = score(schema, references, predictions, resamples=50)
+        intervals = label_intervals(schema, references, predictions, resamples=300)
+        assert all(low <= one.f1 <= high for one, (low, high) in zip(found.per_label, intervals, strict=True))
+        widths.append(intervals[0][1] - intervals[0][0])
+    assert widths[1] < widths[0] / 5
