@@ -32,7 +32,7 @@ from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.evaluation import Evaluation, known_references, score
-from jptextclf.experiment import Prepared, Preview, finish, fit, prepare, preview
+from jptextclf.experiment import Judged, Prepared, Preview, finish, fit, prepare, preview
 from jptextclf.exporters import Checked, Export, Push, announce, check_subject
 from jptextclf.exporters import export as export_directory
 from jptextclf.exporters import push as push_directory
@@ -609,27 +609,42 @@ def evaluate(
     :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or carry a label that the
         run does not know
     """
-    show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
-    loaded = _load_like_training(
-        opened, data, columns=columns, text_column=text_column, label_column=label_column,
+    _, judged = _judge_on(
+        opened, data, split=split, columns=columns, text_column=text_column, label_column=label_column,
         split_column=split_column, label_separator=label_separator, encoding=encoding,
+        progress=progress or Logged(),
     )  # fmt: skip
+    return judged.evaluation
+
+
+def _judge_on(
+    run: Run, data: Data, *, split: str | None, progress: Progress, by: Sequence[str] = (), **options: Any
+) -> tuple[LoadedData, Judged]:
+    """What a run says of labelled texts, and how right it is.
+
+    :param by: columns that are read beside those that the run needs
+    :param options: how the data are read
+    """
+    loaded = _load_like_training(run, data, extra_columns=by, **options)
     for line in loaded.summary.lines():
-        show.say(line)
-    examples = loaded.splits[_split_to_score(loaded, split)]
-    known = known_references(opened.schema, examples.labels or [])
+        progress.say(line)
+    chosen = _split_to_score(loaded, split)
+    examples = loaded.splits[chosen]
+    known = known_references(run.schema, examples.labels or [])
     some = examples.select(np.flatnonzero(known.kept).tolist())
-    with phase(show, text("evaluate.phase"), len(some)):
-        prediction = opened.predictor.predict(some.texts, columns=some.columns or None, progress=show)
-    return score(
-        opened.schema,
+    beside = {name: some.columns[name] for name in run.bundle.extra_columns if name in some.columns}
+    with phase(progress, text("evaluate.phase"), len(some)):
+        prediction = run.predictor.predict(some.texts, columns=beside or None, progress=progress)
+    evaluation = score(
+        run.schema,
         known.references,
         prediction.label_ids,
         n_truncated=int(prediction.truncated.sum()),
         n_empty=int(prediction.empty.sum()),
         unknown=known,
     )
+    return loaded, Judged(chosen, some, known.references, prediction, evaluation)
 
 
 def license_check(
@@ -907,10 +922,16 @@ def _name_of(data: Data) -> str:
     return Path(data).resolve().name if Path(data).exists() else os.fspath(data)
 
 
-def _load_like_training(run: Run, data: Data, **options: Any) -> LoadedData:
-    """Labelled texts, from the columns that the run was trained on where nothing else is asked for and they exist."""
+def _load_like_training(
+    run: Run, data: Data, *, extra_columns: Sequence[str] = (), **options: Any
+) -> LoadedData:
+    """Labelled texts, from the columns that the run was trained on where nothing else is asked for and they exist.
+
+    :param extra_columns: to be read beside those that the run needs
+    """
     remembered = run.bundle.record["data"]["columns"]
-    options["extra_columns"] = () if isinstance(data, tuple) else run.bundle.extra_columns
+    needed = dict.fromkeys((*run.bundle.extra_columns, *extra_columns))
+    options["extra_columns"] = () if isinstance(data, tuple) else tuple(needed)
     if options["label_separator"] is None and run.schema.is_multilabel:
         options["label_separator"] = remembered["label_separator"]
     if options["text_column"] is None and options["label_column"] is None and not isinstance(data, tuple):

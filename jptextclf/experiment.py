@@ -170,12 +170,25 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """The texts that a finished training is judged by, and what its model says of them."""
+
+    split: Split
+    examples: Examples
+    references: NDArray[Any]
+    """Ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task."""
+    prediction: Prediction
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
 class Result:
     """A trained classifier and its record, ready to be written."""
 
     bundle: Bundle
     predictor: Predictor
     comparison: baselines.Comparison
+    judged: Judged
 
 
 def prepare(
@@ -449,7 +462,11 @@ def finish(
         upstream=prepared.encoder.upstream_texts(),
         lock=make_lock(prepared, data_record),
     )
-    return Result(bundle, predictor, comparison)
+    judged = Judged(
+        compared_on, prepared.splits[compared_on], prepared.encoded[compared_on].targets, predictions[compared_on],
+        evaluations[compared_on],
+    )  # fmt: skip
+    return Result(bundle, predictor, comparison, judged)
 
 
 def predict_splits(
@@ -560,7 +577,7 @@ def _predict(
         return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
 
 
-def _now() -> str:
+def now() -> str:
     """ISO date and time, UTC; ``SOURCE_DATE_EPOCH`` wins."""
     asked = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = dt.datetime.fromtimestamp(int(asked), dt.UTC) if asked.isdecimal() else dt.datetime.now(dt.UTC)
@@ -584,7 +601,7 @@ def _record(
             "revision": prepared.encoder.revision,
             "sha256": prepared.encoder.sha256,
         },
-        "created": _now(),
+        "created": now(),
         # The encoder by name: the path of a directory belongs to this machine only, and so do the others.
         "config": {
             **prepared.config.to_json(),
