@@ -31,6 +31,7 @@ from jptextclf.evaluation import (
 from jptextclf.messages import text
 from jptextclf.metrics import distinct_rows
 from jptextclf.ngrams import MAX_CHARACTERS, MAX_TRAINING_CHARACTERS, new_vectorizer, sample
+from jptextclf.significance import McNemar, mcnemar, right_altogether
 
 if TYPE_CHECKING:
     from jptextclf.data.examples import Examples
@@ -80,6 +81,10 @@ class ComparisonRow:
     macro_f1: ScoreRow
     seconds: float
     notes: tuple[str, ...] = ()
+    against: PairedDifference | None = None
+    """The model minus this system, in the metric of the verdict; None for the model itself."""
+    mcnemar: McNemar | None = None
+    """Texts that this system (``a``) or the model (``b``) alone gets right; None for the model itself."""
 
     @property
     def title(self) -> str:
@@ -93,7 +98,22 @@ class ComparisonRow:
             **scores_json([self.accuracy, self.macro_f1]),
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
+            "against": None if self.against is None else self.against.to_json(),
+            "mcnemar": None if self.mcnemar is None else self.mcnemar.to_json(),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ComparisonRow:
+        """What :meth:`to_json` gave."""
+        accuracy, macro_f1 = (
+            ScoreRow(name, score, *data["intervals"][name]) for name, score in data["scores"].items()
+        )
+        against, tested = data["against"], data["mcnemar"]
+        return cls(
+            data["name"], accuracy, macro_f1, data["seconds"], tuple(data["notes"]),
+            None if against is None else PairedDifference(**against),
+            None if tested is None else McNemar.from_json(tested),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,12 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         return {"outcome": self.outcome, "baseline": self.baseline, **self.difference.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """What :meth:`to_json` gave."""
+        names = ("metric", "difference", "low", "high", "n_texts")
+        return cls(data["baseline"], PairedDifference(**{name: data[name] for name in names}))
 
 
 @dataclass(frozen=True)
@@ -205,11 +231,37 @@ def compare(
     )
     model = BaselineResult("encoder", encoder_seconds, {split: np.asarray(predictions)})
     options: dict[str, Any] = {"split": split, "resamples": resamples, "seed": seed}
+    rows = comparison_table(schema, references, [*results, model], **options)
+    guesses = [one.predictions[split] for one in results]
+    tested = [
+        _against(row, schema, references, guess, predictions, metric, resamples=resamples, seed=seed)
+        for row, guess in zip(rows, guesses, strict=False)
+    ]
     return Comparison(
         split=split,
         n_texts=len(examples),
-        rows=comparison_table(schema, references, [*results, model], **options),
+        rows=(*tested, rows[-1]),
         verdict=verdict_against_baselines(schema, references, predictions, results, metric=metric, **options),
+    )
+
+
+def _against(
+    row: ComparisonRow,
+    schema: LabelSchema,
+    references: ArrayLike,
+    guess: ArrayLike,
+    predictions: ArrayLike,
+    metric: str,
+    **options: Any,
+) -> ComparisonRow:
+    """A baseline with the tests of the model against it.
+
+    :param guess: the baseline's predictions
+    """
+    return replace(
+        row,
+        against=paired_difference(schema, references, predictions, guess, metric, **options),
+        mcnemar=mcnemar(right_altogether(references, guess), right_altogether(references, predictions)),
     )
 
 

@@ -10,6 +10,8 @@ import pytest
 from jptextclf import baselines, messages
 from jptextclf.baselines import (
     BaselineResult,
+    ComparisonRow,
+    Verdict,
     compare,
     comparison_table,
     run_baselines,
@@ -221,6 +223,13 @@ def test_a_comparison_sets_the_model_beside_its_baselines(reviews):
     written = comparison.to_json()
     assert written["systems"][0]["scores"]["accuracy"] == 0.5
     assert written["systems"][0]["intervals"]["accuracy"][0] < 0.5
+    majority, _, model = comparison.rows
+    assert (majority.mcnemar.only_b, majority.mcnemar.only_a) == (12, 0)
+    assert majority.mcnemar.p_value < 0.001
+    assert majority.against.low > 0
+    assert model.mcnemar is None and model.against is None
+    assert [ComparisonRow.from_json(one).to_json() for one in written["systems"]] == written["systems"]
+    assert Verdict.from_json(written["verdict"]).to_json() == comparison.verdict.to_json()
     assert written["split"] == "validation"
     assert written["verdict"]["outcome"] == "not_better"
     assert written["verdict"]["sentence"] == str(comparison.verdict)

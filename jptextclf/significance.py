@@ -1,0 +1,101 @@
+"""Whether a difference between two systems on the same texts may be chance.
+
+It does not know systems: what each got right goes in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+_EXACT = 10_000
+"""Discordant texts up to which the binomial distribution is added up; beyond, the normal one is as good."""
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """McNemar's test of two systems on the same texts (McNemar, 1947)."""
+
+    both: int
+    """Texts that both get right."""
+    only_a: int
+    only_b: int
+    neither: int
+    p_value: float
+    """Probability of a split at least as uneven if both systems were equally good; two-sided."""
+
+    @property
+    def n_texts(self) -> int:
+        return self.both + self.only_a + self.only_b + self.neither
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> McNemar:
+        return cls(**data)
+
+
+def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> McNemar:
+    """Whether the texts that only one of two systems gets right are split by chance.
+
+    Exact, by the binomial distribution of these texts; for more than 10,000 of them by the chi-square approximation
+    with continuity correction (Edwards, 1948).
+
+    :param right_a: whether ``a`` is right.  *Shape:* ``(texts,)``
+    :param right_b: whether ``b`` is right.  *Shape:* ``(texts,)``
+    :raises ValueError: they have not the same shape
+    """
+    a, b = np.asarray(right_a, dtype=np.bool_), np.asarray(right_b, dtype=np.bool_)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"expected two arrays of one shape (texts,), got {a.shape} and {b.shape}")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    both = int((a & b).sum())
+    return McNemar(both, only_a, only_b, len(a) - both - only_a - only_b, _p_value(only_a, only_b))
+
+
+def _p_value(one: int, other: int) -> float:
+    n, fewer = one + other, min(one, other)
+    if n > _EXACT:
+        distance = max(0, abs(one - other) - 1)
+        return math.erfc(distance / math.sqrt(2 * n))
+    # Logarithms: 2^-n is no number from n = 1075 on.
+    tail = [_log_choose(n, k) - n * math.log(2) for k in range(fewer + 1)]
+    return min(1.0, 2 * math.fsum(math.exp(one) for one in tail))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def right_altogether(references: ArrayLike, predictions: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each text got exactly its labels.
+
+    :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)``
+    :param predictions: the same form
+    :returns: *Shape:* ``(texts,)``
+    """
+    same = np.asarray(references) == np.asarray(predictions)
+    right: NDArray[np.bool_] = np.logical_and.reduce(same, axis=tuple(range(1, same.ndim)))
+    return right
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several comparisons, adjusted so that one false finding among all is as rare as for one (Holm, 1979).
+
+    ``[0.01, 0.04, 0.03] -> [0.03, 0.06, 0.06]``
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda one: p_values[one])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
