@@ -226,7 +226,14 @@ def prepare(
     started = time.monotonic()
     with phase(progress, text("train.phase_tokenize"), sum(map(len, with_validation.values()))):
         encoded = {
-            name: encode_examples(examples, adapter=adapter, schema=schema, config=config, progress=progress)
+            name: encode_examples(
+                # Votes for texts of another file are shown in the report, and nothing is learned from them.
+                examples if name == "train" or held_out else replace(examples, votes=None),
+                adapter=adapter,
+                schema=schema,
+                config=config,
+                progress=progress,
+            )
             for name, examples in with_validation.items()
         }
     seconds["tokenize"] = time.monotonic() - started

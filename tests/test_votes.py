@@ -135,12 +135,14 @@ def test_only_training_texts_need_votes(tmp_path):
     )
     loaded = load_data(path, votes_column="票")
     assert len(loaded.splits["train"].votes) == 2
-    assert loaded.splits["validation"].votes is None is loaded.splits["test"].votes
+    # Those of other texts are read as far as they can be, for the report.
+    assert [one.problem for one in loaded.splits["validation"].votes] == ["not_votes"]
+    assert [one.problem for one in loaded.splits["test"].votes] == ["empty"]
     other = tmp_path / "b.csv"
     other.write_text("本文,評価\n良かった,良い\n", encoding="utf-8")
     train = write(tmp_path / "c.jsonl", ['["良い"]', '["悪い"]'])
     assert load_data(train, validation=other, votes_column="票").splits["validation"].votes is None
-    assert load_data(path, votes_column="票", training=False).splits["validation"].votes is None
+    assert len(load_data(path, votes_column="票", training=False).splits["validation"].votes) == 1
 
 
 def test_all_problems_are_one_error_with_row_numbers(tmp_path):

@@ -141,7 +141,8 @@ def load_data(
     :param columns: names of all columns, for files without a header
     :param text_column: one name, or several whose texts are joined with a space
     :param split_column: which column tells the split; the empty string: none does
-    :param votes_column: which column holds annotators' votes, read for training texts only
+    :param votes_column: which column holds annotators' votes; of a training's validation and test files only where they
+        have it
     :param extra_columns: columns that are read beside the texts; of data in memory all are
     :param training: False for data that a model is only evaluated on: rows without a split are ``test``, and one
         label is enough
@@ -354,7 +355,9 @@ def _collect(
     """Read one table into the buckets; every row is kept or rejected."""
     if one.split is not None:
         options = replace(options, split_column="")
-    if (one.split or default) != "train":
+    is_beside = default == "train" and one.split in {"validation", "test"}
+    if is_beside and options.votes_column not in one.source.columns:
+        # Votes are learned from; where they stand beside other texts they are only shown.
         options = replace(options, votes_column=None)
     columns = options.columns_of(one.source.columns)
     names = one.source.columns
@@ -389,7 +392,7 @@ def _collect(
                 continue
             stripped += isinstance(cell, str) and cell != cell.strip()
             bucket.labels.append(labels)
-        if votes_place is not None and split == "train":
+        if votes_place is not None:
             bucket.votes.append(read_votes(row.cells[votes_place]))
         for name, place in extra_places.items():
             bucket.columns[name].append(text_of(row.cells[place]))
@@ -425,7 +428,8 @@ def _finish(
             bucket.texts,
             bucket.labels if with_labels else None,
             bucket.rows,
-            bucket.votes or None,
+            # Two files may make one split, of which only one has votes.
+            bucket.votes if bucket.votes and len(bucket.votes) == len(bucket.texts) else None,
             dict(bucket.columns),
         )
         for split, bucket in buckets.items()
