@@ -180,11 +180,14 @@ def load_data(
     summary = DataSummary(source, label_separator=found.options.label_separator)
     buckets: dict[Split, _Bucket] = {split: _Bucket() for split in SPLITS}
     for one in found.inputs:
-        _collect(one, found.options, buckets, summary, default="train" if training else "test")
+        # A training learns from the votes of its own texts; beside others they are only shown.
+        need_votes = not training or one.split in {None, "train"}
+        default: Split = "train" if training else "test"
+        _collect(one, found.options, buckets, summary, default=default, need_votes=need_votes)
     for split, one in added.items():
         if buckets[split].texts:
             raise ConfigError("U039", split=split, option=f"--{split}", source=source)
-        _collect(one, found.options, buckets, summary, default=split)
+        _collect(one, found.options, buckets, summary, default=split, need_votes=False)
     summary.components = _components(source, found, added.get("validation"), origin)
     summary.notes = [*found.notes, *summary.notes]
     return _finish(buckets, summary, with_labels=need_labels, training=training)
@@ -350,14 +353,21 @@ def _pickers(names: Sequence[str], columns: Columns) -> tuple[Callable[[Row], st
 
 
 def _collect(
-    one: _Input, options: ReadOptions, buckets: dict[Split, _Bucket], summary: DataSummary, *, default: Split
+    one: _Input,
+    options: ReadOptions,
+    buckets: dict[Split, _Bucket],
+    summary: DataSummary,
+    *,
+    default: Split,
+    need_votes: bool,
 ) -> None:
-    """Read one table into the buckets; every row is kept or rejected."""
+    """Read one table into the buckets; every row is kept or rejected.
+
+    :param need_votes: whether a column of votes that was named must be there
+    """
     if one.split is not None:
         options = replace(options, split_column="")
-    is_beside = default == "train" and one.split in {"validation", "test"}
-    if is_beside and options.votes_column not in one.source.columns:
-        # Votes are learned from; where they stand beside other texts they are only shown.
+    if not need_votes and options.votes_column not in one.source.columns:
         options = replace(options, votes_column=None)
     columns = options.columns_of(one.source.columns)
     names = one.source.columns
