@@ -14,8 +14,8 @@ import numpy as np
 
 from jptextclf.adapters import TokenizerAdapter
 from jptextclf.errors import ConfigError
+from jptextclf.pages.visible import visible
 from jptextclf.tokens._html import document, fragment, one_hot_places, remark
-from jptextclf.tokens._visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jptextclf.messages import language, text
-from jptextclf.tokens._visible import parts
+from jptextclf.pages.visible import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,8 +17,8 @@ def parts(text: str, *, alone: bool = False) -> list[tuple[str, bool]]:
         on gets a dotted circle
     """
     runs: list[tuple[str, bool]] = []
-    for character in text:
-        if _is_hidden(character) or (alone and character.isspace()):
+    for place, character in enumerate(text):
+        if (_is_hidden(character) and not _joins_emoji(text, place)) or (alone and character.isspace()):
             runs.append((code_point(character), True))
             continue
         if runs and not runs[-1][1]:
@@ -37,3 +37,11 @@ def visible(text: str, *, alone: bool = False) -> str:
 def _is_hidden(character: str) -> bool:
     """Controls, formats (bidi, zero width), surrogates, private and unassigned code points, odd spaces."""
     return not character.isprintable() and character != "\u3000"
+
+
+def _joins_emoji(text: str, place: int) -> bool:
+    """Whether a zero-width joiner makes one picture of two, as in a family."""
+    if text[place] != "\u200d" or not 0 < place < len(text) - 1:
+        return False
+    # Before it may stand a variation selector or a colour of skin.
+    return text[place - 1] > "\u2000" and unicodedata.category(text[place + 1]) == "So"
