@@ -141,8 +141,8 @@ def _cell(
     if target is not None:
         label = text("pages.cell", pair=visible(said), n=count, share=share)
         drawing.add(f'<a href="#{escape(target)}" aria-label="{escape(label)}">')
-    drawing.rect(x, y, width, height, "cell f0", f' fill-opacity="{number(share * 100)}%"')
-    shade = "on" if share > 0.55 else ""
+    drawing.rect(x, y, width, height, "cell heat", f' fill-opacity="{number(share * 100)}%"')
+    shade = "on" if share >= 0.75 else ""
     soft = shade or "soft"
     if count:
         drawing.text(x + width / 2, y + height / 2 - 1, f"{count:,}", anchor="middle", classes=shade)
