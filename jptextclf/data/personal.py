@@ -22,15 +22,13 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """Where two overlap, the earlier one counts."""
 
 # One character each, so that places stay what they are.
-_FOLD = str.maketrans(
-    {
-        **{0xFF10 + digit: str(digit) for digit in range(10)},
-        **{0xFF21 + letter: chr(0x41 + letter) for letter in range(26)},
-        **{0xFF41 + letter: chr(0x61 + letter) for letter in range(26)},
-        **dict.fromkeys("‐‑‒–—―−ー－﹣ｰ", "-"),
-        "（": "(", "）": ")", "＋": "+", "＠": "@", "．": ".", "　": " ", "＿": "_",
-    }
-)  # fmt: skip
+_FOLD = {
+    **{0xFF10 + digit: str(digit) for digit in range(10)},
+    **{0xFF21 + letter: chr(0x41 + letter) for letter in range(26)},
+    **{0xFF41 + letter: chr(0x61 + letter) for letter in range(26)},
+    **{ord(one): "-" for one in "‐‑‒–—―−ー－﹣ｰ"},
+    **{ord(one): plain for one, plain in zip("（）＋＠．　＿", "()+@. _", strict=True)},
+}
 _MAIL = re.compile(
     r"(?<![\w.%+-])[A-Za-z0-9][\w.%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])", re.ASCII
 )

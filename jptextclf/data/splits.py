@@ -35,7 +35,7 @@ class _Fold(dict[int, int | None]):
     def __missing__(self, code: int) -> int | None:
         folded_code: int | None = code
         if 0x30A1 <= code <= 0x30F6:
-            folded_code = code - 0x60
+            folded_code = code - _KANA_APART
         elif unicodedata.category(chr(code))[0] in "PZ" or unicodedata.category(chr(code)) in ("Cc", "Cf"):
             folded_code = None
         self[code] = folded_code
@@ -43,6 +43,14 @@ class _Fold(dict[int, int | None]):
 
 
 _FOLD = _Fold()
+_KANA_APART = 0x60
+"""Code points between a katakana and its hiragana."""
+_HIRAGANA = {code: code - _KANA_APART for code in range(0x30A1, 0x30F7)}
+
+
+def katakana_to_hiragana(text: str) -> str:
+    """``"サイコー" -> "さいこー"``"""
+    return text.translate(_HIRAGANA)
 
 
 def split_train(examples: Examples, *, fraction: float, seed: int) -> tuple[Examples, Examples]:

@@ -1,0 +1,244 @@
+"""A cleaned copy of one file, and a list of everything that was changed. The file itself is never touched.
+
+Changed is only what cannot be meant: rows without text, repeated texts with the same label, characters that nobody
+sees, texts that were read in the wrong encoding and can be turned back without loss, and label names that differ from
+the most frequent spelling in width, kana, case or space only. Which of two labels is right is not decided.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jptextclf.data.checks.characters import is_mojibake, repaired, without_invisible
+from jptextclf.data.checks.labels import label_form
+from jptextclf.data.columns import Columns, joined
+from jptextclf.data.loading import labels_of, split_of
+from jptextclf.data.personal import mask
+from jptextclf.data.rows import is_empty, text_of
+from jptextclf.data.splits import folded
+from jptextclf.data.writers import open_writer
+from jptextclf.errors import ConfigError
+from jptextclf.messages import text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from jptextclf.data.rows import Cell, Row
+    from jptextclf.data.tables import Table
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell that was changed, or one row that was left out."""
+
+    row: int
+    column: str
+    what: str
+    """In the language of now."""
+    before: str
+    after: str
+
+
+@dataclass
+class Fixed:
+    """What became of a file."""
+
+    output: Path
+    changes_path: Path
+    read: int = 0
+    kept: int = 0
+    changes: list[Change] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_changes(self) -> int:
+        return len(self.changes)
+
+    def lines(self) -> list[str]:
+        """For a person, in the language of now."""
+        done = text("checks.fixed", kept=self.kept, read=self.read, path=self.output)
+        if not self.changes:
+            return [done, text("checks.fix_nothing")]
+        return [done, text("checks.changes", n=self.n_changes, path=self.changes_path), *self.notes]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "output": str(self.output), "changes": str(self.changes_path), "read": self.read, "kept": self.kept,
+            "n_changes": self.n_changes,
+        }  # fmt: skip
+
+
+def check_output(source: Path, output: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Where the cleaned copy goes, refused before anything is read.
+
+    :raises ConfigError: it is the source (``JPT-U186``), or it or the list beside it is there already (``JPT-U185``)
+    """
+    target = Path(output)
+    for path in (target, changes_path(target)):
+        if path.exists() and path.resolve() == source.resolve():
+            raise ConfigError("U186", path=path)
+        if path.exists() and not overwrite:
+            raise ConfigError("U185", path=path)
+    return target
+
+
+def changes_path(output: Path) -> Path:
+    """The list of changes of a cleaned copy: ``reviews.csv`` -> ``reviews.changes.csv``."""
+    return output.with_name(f"{output.stem}.changes.csv")
+
+
+def fix(
+    table: Table,
+    columns: Columns,
+    output: Path,
+    *,
+    label_separator: str | None = None,
+    encoding: str | None = None,
+    mask_personal: bool = False,
+) -> Fixed:
+    """Write a cleaned copy with all columns in their order, and the list of changes beside it.
+
+    The list holds cells as they were, so it is as private as the file.
+
+    :param columns: which hold text, label and split
+    :param label_separator: between the labels of one cell
+    :param encoding: of the copy; None: UTF-8, with BOM for CSV
+    :param mask_personal: also put marks in place of what looks like personal data
+    :raises WorkError: it cannot be written; what was there is as it was
+    """
+    fixer = _Fixer(table, columns, label_separator, mask_personal=mask_personal)
+    result = Fixed(output, changes_path(output))
+    with open_writer(output, columns=table.columns, encoding=encoding, source=table.path) as writer:
+        for row in table.rows():
+            result.read += 1
+            values = fixer.fix(row, result.changes)
+            if values is not None:
+                writer.write(values)
+                result.kept += 1
+    result.notes = tuple(writer.notes)
+    names = [text(f"checks.column_{name}") for name in ("row", "column", "change", "before", "after")]
+    with open_writer(result.changes_path, columns=names) as writer:
+        for one in result.changes:
+            writer.write((one.row, one.column, one.what, one.before, one.after))
+    return result
+
+
+class _Fixer:
+    """Cleans one row after the other; it remembers texts that it has seen."""
+
+    def __init__(self, table: Table, columns: Columns, separator: str | None, *, mask_personal: bool) -> None:
+        self._names = table.columns
+        self._texts = [table.columns.index(name) for name in columns.text]
+        self._label = None if columns.label is None else table.columns.index(columns.label)
+        self._split = None if columns.split is None else table.columns.index(columns.split)
+        self._separator = separator
+        self._mask = mask_personal
+        self._spelling = self._spellings(table)
+        # Text and label -> the row that is kept: the first one, of training texts where there are splits.
+        self._kept: dict[tuple[str, str], int] = self._training_rows(table)
+        self._labelled: dict[str, tuple[int, str]] = {}
+
+    def _spellings(self, table: Table) -> dict[str, str]:
+        """Label name -> its most frequent spelling, where that is another one."""
+        if self._label is None:
+            return {}
+        counts: Counter[str] = Counter()
+        for row in table.rows():
+            counts.update(labels_of(row.cells[self._label], self._separator) or ())
+        best: dict[str, str] = {}
+        for name, _ in counts.most_common():
+            best.setdefault(label_form(name), name)
+        # Numbers of the same value may be meant to be different names.
+        return {
+            name: best[label_form(name)]
+            for name in counts
+            if best[label_form(name)] != name and not label_form(name).replace(".", "").lstrip("-").isdigit()
+        }
+
+    def _training_rows(self, table: Table) -> dict[tuple[str, str], int]:
+        """The first training row of each text and label, where a column tells the splits apart."""
+        found: dict[tuple[str, str], int] = {}
+        if self._split is None:
+            return found
+        for row in table.rows():
+            if split_of(text_of(row.cells[self._split])) == "train":
+                values = list(row.values)
+                unsaid: list[Change] = []
+                for place in self._texts:
+                    values[place] = self._clean(row.number, "", text_of(row.cells[place]), unsaid)
+                label = self._fix_label(row, values, unsaid)
+                found.setdefault((self._key(values), label), row.number)
+        return found
+
+    def _key(self, values: Sequence[Any]) -> str:
+        return folded(joined([str(values[place]) for place in self._texts]))
+
+    def fix(self, row: Row, changes: list[Change]) -> Sequence[Any] | None:
+        """The row's values, cleaned; None where it is left out."""
+        values = list(row.values)
+        texts = [text_of(row.cells[place]) for place in self._texts]
+        if is_empty(joined(texts)):
+            changes.append(Change(row.number, "", text("checks.change_empty"), joined(texts), ""))
+            return None
+        for place, found in zip(self._texts, texts, strict=True):
+            values[place] = self._clean(row.number, self._names[place], found, changes)
+        label = self._fix_label(row, values, changes)
+        return None if self._repeats(row, values, label, changes) else values
+
+    def _clean(self, number: int, column: str, found: str, changes: list[Change]) -> str:
+        steps: list[tuple[str, Callable[[str], str]]] = [
+            ("mojibake", lambda one: (repaired(one) or one) if is_mojibake(one) else one),
+            ("invisible", without_invisible),
+        ]
+        if self._mask:
+            steps.append(("personal", mask))
+        for what, change in steps:
+            after = change(found)
+            if after != found:
+                changes.append(Change(number, column, text(f"checks.change_{what}"), found, after))
+                found = after
+        return found
+
+    def _fix_label(self, row: Row, values: list[Any], changes: list[Change]) -> str:
+        """The label of a row as one string, spelled as most."""
+        if self._label is None:
+            return ""
+        cell = row.cells[self._label]
+        names = labels_of(cell, self._separator) or ()
+        better = tuple(self._spelling.get(name, name) for name in names)
+        if better != tuple(names):
+            after = self._cell_of(cell, better)
+            values[self._label] = after
+            changes.append(
+                Change(
+                    row.number, self._names[self._label], text("checks.change_label"), str(cell), str(after)
+                )
+            )
+        return "\0".join(sorted(better))
+
+    def _cell_of(self, cell: Cell, names: tuple[str, ...]) -> Any:
+        """Labels in the form of the cell that they are from."""
+        if isinstance(cell, tuple):
+            return list(names)
+        if self._separator is not None:
+            return self._separator.join(names)
+        return json.dumps(names, ensure_ascii=False) if cell.strip().startswith("[") else names[0]
+
+    def _repeats(self, row: Row, values: Sequence[Any], label: str, changes: list[Change]) -> bool:
+        """Whether the text stands elsewhere with the same label; another label is only noted."""
+        key = self._key(values)
+        shown = joined([str(values[place]) for place in self._texts])
+        kept = self._kept.setdefault((key, label), row.number)
+        if kept != row.number:
+            changes.append(Change(row.number, "", text("checks.change_duplicate", row=kept), shown, ""))
+            return True
+        first, first_label = self._labelled.setdefault(key, (row.number, label))
+        if first_label != label:
+            column = "" if self._label is None else self._names[self._label]
+            changes.append(Change(row.number, column, text("checks.conflict_left", row=first), shown, shown))
+        return False
