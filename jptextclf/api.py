@@ -18,21 +18,22 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import numpy as np
 
-from jptextclf.atomic import RUN_RECORD, check_target
+from jptextclf.atomic import RUN_RECORD, check_target, sha256_of
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.config import TrainConfig
 from jptextclf.cross_validation import CrossValidation
 from jptextclf.cross_validation import cross_validate as run_cross_validation
+from jptextclf.data.checks import DataCheck, check_data
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
 from jptextclf.data.rows import folded_name, text_of
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
-from jptextclf.errors import ConfigError, DataError
+from jptextclf.errors import ConfigError, DataError, JptextclfError
 from jptextclf.evaluation import Evaluation, known_references, score
-from jptextclf.experiment import Judged, Prepared, Preview, finish, fit, prepare, preview
+from jptextclf.experiment import Judged, Prepared, Preview, Result, finish, fit, now, prepare, preview
 from jptextclf.exporters import Checked, Export, Push, announce, check_subject
 from jptextclf.exporters import export as export_directory
 from jptextclf.exporters import push as push_directory
@@ -42,6 +43,8 @@ from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.messages import language as language_of_now
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
+from jptextclf.report import Report, ReportFiles, make_report, read_report, report_directory, write_report
+from jptextclf.report.files import JSON as REPORT_JSON
 from jptextclf.run_lock import check_lock, check_places, differences, make_lock, read_lock
 from jptextclf.searching import SearchResult
 from jptextclf.searching import search as run_search
@@ -130,6 +133,10 @@ class Run:
         """:func:`license_check` of this run, as it lies on the disk."""
         return license_check(self.path, use, **options)
 
+    def report(self, data: Data | None = None, **options: Any) -> ReportFiles:
+        """:func:`report` of this run."""
+        return report(self, data, **options)
+
     def export(self, out: str | os.PathLike[str], **options: Any) -> Export:
         """:func:`export` of this run."""
         return export(self, out, **options)
@@ -183,6 +190,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    report: bool = True,
     validation: str | os.PathLike[str] | None = None,
     test: str | os.PathLike[str] | None = None,
     columns: Sequence[str] | None = None,
@@ -211,6 +219,7 @@ def train(
     :param overwrite: replace a run that is at ``out``, once the new one is complete, and discard a training for it
         that was not finished
     :param resume: go on with a training for ``out`` that was not finished; it starts anew where there is none
+    :param report: write the report of the run beside it, into ``OUT.report`` (:func:`report`)
     :param validation: file with validation texts; without one a part of the training texts is held out
     :param test: file with test texts, scored once at the end
     :param columns: names of all columns, for files without a header
@@ -249,7 +258,7 @@ def train(
         check_places(locked, resolved.origins)
     return _train(
         cast("Data", resolved.run.data), resolved.config, resolved.run, dry_run=dry_run, overwrite=overwrite,
-        resume=resume, progress=progress, lock=locked,
+        resume=resume, progress=progress, lock=locked, with_report=report,
     )  # fmt: skip
 
 
@@ -263,6 +272,7 @@ def _train(
     resume: bool,
     progress: Progress | None,
     lock: Mapping[str, Any] | None,
+    with_report: bool,
 ) -> Run | DryRun:
     out = options.out
     with ExitStack() as stack:
@@ -276,10 +286,14 @@ def _train(
             elif not (is_finished := _is_finished(out, resume=resume, overwrite=overwrite)) and world.is_main:
                 target, unfinished = _claim(out, data, resume=resume, overwrite=overwrite, progress=show)
                 stack.enter_context(unfinished)
+                if with_report:
+                    check_target(report_directory(target), overwrite=True, holds=REPORT_JSON)
             require_packages(config.trackers)
         target = Path(out or "") if is_finished else Path(world.tell(str(target)))
         with world.agreeing():
-            loaded, prepared = _prepare(data, config, options, name=target.name, world=world, progress=show)
+            loaded, prepared, check = _prepare(
+                data, config, options, name=target.name, world=world, progress=show
+            )
             now = make_lock(prepared, loaded.summary.to_json())
             if is_finished:
                 _require_same(target, now)
@@ -318,22 +332,47 @@ def _train(
                     overwrite=overwrite,
                 )  # fmt: skip
                 unfinished.remove()
+                if with_report:
+                    _report_training(bundle, result, source=_name_of(data), check=check, progress=show)
         path = Path(world.tell(str(target)))
         return replace(load(path, device=config.device), comparison=comparison)
 
 
 def _prepare(
     data: Data, config: TrainConfig, options: RunOptions, *, name: str, world: World, progress: Progress
-) -> tuple[LoadedData, Prepared]:
-    """Read the data, say what is in them, and prepare a training.
+) -> tuple[LoadedData, Prepared, DataCheck | None]:
+    """Read the data, say what is in them and what is odd, and prepare a training.
 
     :param name: of the run
     """
     loaded, config = _load(data, config, options, extra_columns=config.extra_columns, progress=progress)
     prepared = prepare(loaded.splits, config, progress=progress, world=world)
+    check = None
     if world.is_main:
+        check = check_data(
+            loaded.splits, adapter=prepared.adapter, max_length=config.max_length, summary=loaded.summary,
+            progress=progress,
+        )  # fmt: skip
+        for line in check.lines():
+            progress.say(line)
         _announce(prepared, loaded, name=name, progress=progress)
-    return loaded, prepared
+    return loaded, prepared, check
+
+
+def _report_training(
+    bundle: Bundle, result: Result, *, source: str, check: DataCheck | None, progress: Progress
+) -> None:
+    """The report of a run that was just written. If it fails the run is still there, and a warning says so."""
+    try:
+        found = _measured(
+            bundle, result.judged, source=source, check=check, comparison=result.comparison, is_training=True,
+            history={**bundle.record["history"], "metric": bundle.record["plan"]["metric"]},
+        )  # fmt: skip
+        written = write_report(found, bundle, report_directory(bundle.path))
+    except JptextclfError as error:
+        progress.warn(text("report.failed", problem=error, run=bundle.path))
+        return
+    progress.say(text("report.written", path=written.html))
 
 
 def _announce(prepared: Prepared, loaded: LoadedData, *, name: str, progress: Progress) -> None:
@@ -647,6 +686,79 @@ def _judge_on(
     return loaded, Judged(chosen, some, known.references, prediction, evaluation)
 
 
+def report(
+    run: Run | str | os.PathLike[str],
+    data: Data | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    by: Sequence[str] = (),
+    votes_column: str | None = None,
+    png: bool = False,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    label_separator: str | None = None,
+    encoding: str = "auto",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> ReportFiles:
+    """Write the report of a run in the language of now: ``report.html``, ``report.json`` and ``csv/``.
+
+    Without data it is that of the training, written again from its ``report.json``.
+
+    :param run: a run, or its directory
+    :param data: labelled texts to judge it by
+    :param out: directory; None: ``RUN.report``, or ``RUN.report-<data>`` for other data. A report there is replaced
+    :param split: which split of ``data``; None takes the only one, else ``test``
+    :param by: columns by whose values the accuracy is shown
+    :param votes_column: annotators' votes, by whose agreement the accuracy is shown
+    :param png: also every chart as a picture
+    :raises ConfigError: there is no report of this run and no data (``JPT-U201``), or something else at ``out``
+        (``JPT-U025``)
+    :raises DataError: as :func:`evaluate`
+    """
+    show = progress or Logged()
+    opened = run if isinstance(run, Run) else load(run, device=device)
+    if data is None:
+        there = report_directory(opened.path)
+        return write_report(_report_of_training(opened, there), opened.bundle, Path(out or there), png=png)
+    loaded, judged = _judge_on(
+        opened, data, split=split, by=by, votes_column=votes_column, columns=columns, text_column=text_column,
+        label_column=label_column, split_column=split_column, label_separator=label_separator,
+        encoding=encoding, progress=show,
+    )  # fmt: skip
+    name = _name_of(data)
+    check = check_data(
+        loaded.splits, adapter=opened.predictor.adapter, max_length=opened.bundle.max_length,
+        summary=loaded.summary, progress=show,
+    )  # fmt: skip
+    found = _measured(opened.bundle, judged, source=name, check=check)
+    target = Path(out) if out is not None else report_directory(opened.path, Path(name).stem)
+    return write_report(found, opened.bundle, target, png=png)
+
+
+def _measured(bundle: Bundle, judged: Judged, **options: Any) -> Report:
+    return make_report(
+        bundle, judged.examples, judged.references, judged.prediction, judged.evaluation, split=judged.split,
+        created=now(), **options,
+    )  # fmt: skip
+
+
+def _report_of_training(run: Run, directory: Path) -> Report:
+    """The report that the training wrote.
+
+    :raises ConfigError: there is none (``JPT-U201``), or it is of another model (``JPT-U202``)
+    """
+    found = read_report(directory)
+    if found is None:
+        raise ConfigError("U201", path=run.path, directory=directory)
+    if found.run_sha256 != sha256_of(run.path / RUN_RECORD):
+        raise ConfigError("U202", path=run.path, directory=directory)
+    return found
+
+
 def license_check(
     subject: str | os.PathLike[str],
     use: str | None = None,
@@ -957,4 +1069,4 @@ def _run_directory(out: str | os.PathLike[str] | None, data: Data, *, resume: bo
 
 
 def _is_taken(run: Path) -> bool:
-    return run.exists() or unfinished_directory(run).exists()
+    return run.exists() or unfinished_directory(run).exists() or report_directory(run).exists()

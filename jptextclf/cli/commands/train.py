@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @option("--overwrite", is_flag=True)
 @option("--resume", is_flag=True)
 @option("--dry-run", is_flag=True)
+@option("--report/--no-report", default=True, show_default="--report")
 @option("--validation", type=click.Path(path_type=Path), heading="settings.group_data")
 @option("--test", type=click.Path(path_type=Path), heading="settings.group_data")
 @reading_options

@@ -1,0 +1,54 @@
+"""``jptextclf report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jptextclf.cli._command import Command, option
+from jptextclf.cli._console import Talk, print_json
+from jptextclf.cli._options import (
+    device_option,
+    json_option,
+    quiet_option,
+    reading_options,
+    split_names,
+)
+
+
+@click.command("report", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@option("--data")
+@option("--out", "-o", "report_out", type=click.Path(path_type=Path))
+@option("--split", type=click.Choice(["train", "validation", "test"]))
+@option("--by", callback=lambda _ctx, _param, value: split_names(value) or (), heading="settings.group_data")
+@option("--votes-column", "votes_shown", heading="settings.group_data")
+@reading_options
+@option("--png", is_flag=True)
+@device_option
+@json_option
+@quiet_option
+def report(
+    *,
+    run: Path,
+    data: str | None,
+    report_out: Path | None,
+    votes_shown: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    from jptextclf import api
+
+    written = api.report(
+        run, data, out=report_out, votes_column=votes_shown, progress=Talk(quiet=quiet), **options
+    )
+    if as_json:
+        print_json(written.to_json())
+    else:
+        click.echo(written.html)
+
+
+COMMAND = report

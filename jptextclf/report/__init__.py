@@ -1,0 +1,90 @@
+"""The report of a run: how good it is, where it is wrong, what is odd in the data, and whether it may be shipped.
+
+Start reading here: what is measured stands in :mod:`~jptextclf.report.measuring`, what it amounts to without words in
+:mod:`~jptextclf.report.content`, how it is shown in :mod:`~jptextclf.report.page`, and where it is written in
+:mod:`~jptextclf.report.files`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jptextclf.atomic import RUN_RECORD, sha256_of
+from jptextclf.calibration import reliability_of_labels, reliability_of_sets
+from jptextclf.evaluation import label_intervals
+from jptextclf.report.content import Report
+from jptextclf.report.files import ReportFiles, read_report, report_directory, write_report
+from jptextclf.report.measuring import Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from jptextclf.baselines import Comparison
+    from jptextclf.bundle import Bundle
+    from jptextclf.data.checks import DataCheck
+    from jptextclf.data.examples import Examples
+    from jptextclf.evaluation import Evaluation
+    from jptextclf.prediction import Prediction
+
+__all__ = ["Report", "ReportFiles", "make_report", "read_report", "report_directory", "write_report"]
+
+_MOST_LABELS = 200
+"""Labels with an interval each."""
+
+
+def make_report(
+    bundle: Bundle,
+    examples: Examples,
+    references: NDArray[Any],
+    prediction: Prediction,
+    evaluation: Evaluation,
+    *,
+    split: str,
+    source: str,
+    created: str,
+    comparison: Comparison | None = None,
+    check: DataCheck | None = None,
+    history: Mapping[str, Any] | None = None,
+    is_training: bool = False,
+) -> Report:
+    """Measure a run on texts that it has predicted.
+
+    :param bundle: a run that is on the disk
+    :param references: of the examples: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)``
+    :param evaluation: the scores of this prediction
+    :param split: what the texts are called
+    :param source: what the data are called
+    :param created: ISO date and time
+    :param comparison: with the baselines, on these texts
+    :param check: of all the data
+    :param history: of the training, as its record has it
+    :param is_training: whether these are the evaluation texts of the training itself
+    """
+    schema = bundle.schema
+    measured = Measured(schema, examples, references, prediction)
+    reliability = reliability_of_sets if schema.is_multilabel else reliability_of_labels
+    few = schema.n_labels <= _MOST_LABELS
+    return Report(
+        run_name=bundle.path.name,
+        run_sha256=sha256_of(bundle.path / RUN_RECORD),
+        created=created,
+        source=source,
+        split=split,
+        evaluation=evaluation,
+        label_intervals=label_intervals(schema, references, prediction.label_ids, seed=evaluation.seed)
+        if few
+        else (),
+        systems=() if comparison is None else comparison.rows,
+        verdict=None if comparison is None else comparison.verdict,
+        reliability=reliability(prediction.probabilities, references),
+        curves=measured.curves(),
+        groupings=measured.groupings(),
+        cells=measured.cells(),
+        errors=measured.errors(),
+        n_errors=int((~measured.right).sum()),
+        is_training=is_training,
+        check=check,
+        history=dict(history or {}),
+    )

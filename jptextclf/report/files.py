@@ -1,0 +1,134 @@
+"""A report as files: ``report.html``, ``report.json``, and ``csv/`` with the figures behind every chart.
+
+It computes nothing. The directory lies beside the run, ``runs/reviews-1.report``, since it holds texts of the data and
+a run does not. It appears whole or not at all; one that this package wrote is replaced, another one never.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jptextclf.atomic import new_directory, sha256_of
+from jptextclf.data.writers import open_writer
+from jptextclf.errors import ConfigError
+from jptextclf.evaluation import LEVEL
+from jptextclf.pages.pictures import to_png
+from jptextclf.report.content import Example, Report
+from jptextclf.report.figures import figures
+from jptextclf.report.page import page
+from jptextclf.strict_json import DECODER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from jptextclf.bundle import Bundle
+
+HTML, JSON, CSV, PNG = "report.html", "report.json", "csv", "png"
+_MANIFEST = "MANIFEST.json"
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """A report that was written."""
+
+    directory: Path
+    report: Report
+
+    @property
+    def html(self) -> Path:
+        return self.directory / HTML
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.report.to_json(), "path": str(self.html)}
+
+
+def report_directory(run: Path, name: str = "") -> Path:
+    """Where the report of a run lies: ``runs/reviews-1.report``, of other data ``runs/reviews-1.report-<name>``."""
+    return run.with_name(f"{run.name}.report" + (f"-{name}" if name else ""))
+
+
+def write_report(report: Report, bundle: Bundle, directory: Path, *, png: bool = False) -> ReportFiles:
+    """Write a report in the language of now.
+
+    :param directory: a report that is there is replaced
+    :param png: also every chart as a picture, in ``png/``
+    :raises ConfigError: something else is there (``JPT-U025``)
+    :raises SetupError: ``png``, and what draws them is not installed (``JPT-E001``)
+    :raises WorkError: it cannot be written (``JPT-W011``)
+    """
+    with new_directory(directory, overwrite=True, holds=JSON) as staging:
+        (staging / HTML).write_text(page(report, bundle), encoding="utf-8", newline="\n")
+        _write_json(staging / JSON, report.to_json())
+        (staging / CSV).mkdir()
+        for name, (columns, rows) in tables(report).items():
+            _write_csv(staging / CSV / f"{name}.csv", columns, rows)
+        if png:
+            (staging / PNG).mkdir()
+            for name, one in figures(report).items():
+                (staging / PNG / f"{name}.png").write_bytes(to_png(one))
+        _seal(staging)
+    return ReportFiles(directory, report)
+
+
+def read_report(directory: Path) -> Report | None:
+    """The report that lies in a directory; None where there is none.
+
+    :raises ConfigError: it cannot be read (``JPT-U200``)
+    """
+    file = directory / JSON
+    if not file.is_file():
+        return None
+    try:
+        return Report.from_json(DECODER.decode(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError("U200", path=file, problem=f"{type(error).__name__}: {error}") from error
+
+
+def tables(report: Report) -> dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]]:
+    """Every table of figures by its name: those behind the charts, the scores, the systems and the errors."""
+    found: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]] = {
+        name: (one.table.columns, one.table.rows) for name, one in figures(report).items()
+    }
+    level = f"{LEVEL:.0%}"
+    found["scores"] = (
+        ("metric", "score", f"low_{level}", f"high_{level}"),
+        [(one.metric, one.score, one.low, one.high) for one in report.evaluation.table()],
+    )
+    found["label_scores"] = (
+        ("label", "precision", "recall", "f1", "support", "predicted", "correct"),
+        [tuple(one.to_json().values()) for one in report.evaluation.per_label],
+    )
+    found["errors"] = (
+        ("row", "text", "reference", "predicted", "probability", "reference_probability", "truncated"),
+        [_cells(one) for one in report.errors],
+    )
+    return found
+
+
+def _cells(example: Example) -> tuple[Any, ...]:
+    names = ("|".join(example.reference), "|".join(example.predicted))
+    probabilities = (round(example.probability, 4), round(example.reference_probability, 4))
+    return example.row, example.text, *names, *probabilities, example.truncated
+
+
+def _write_csv(file: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with open_writer(file, columns=columns) as writer:
+        for row in rows:
+            writer.write(row)
+
+
+def _write_json(file: Path, data: Any) -> None:
+    file.write_text(json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _seal(directory: Path) -> None:
+    """List the files, so that a later report knows that nothing else lies there."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    listed = {
+        path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "size": path.stat().st_size}
+        for path in files
+    }
+    _write_json(directory / _MANIFEST, {"schema_version": 1, "files": listed})
