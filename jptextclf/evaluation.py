@@ -410,6 +410,51 @@ def paired_difference(
     return PairedDifference(metric, values_a - values_b, low, high, len(np.asarray(references)))
 
 
+def resampled_differences(
+    schema: LabelSchema,
+    references: ArrayLike,
+    predictions_a: ArrayLike,
+    predictions_b: ArrayLike,
+    metrics: Sequence[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """How much better ``a`` is than ``b`` in several metrics, on each of the resamples of :func:`paired_difference`.
+
+    :returns: *Shape:* ``(resamples, metrics)``
+    :raises DataError, ConfigError: as :func:`paired_difference`
+    """
+    chosen = [_scalar(name) for name in metrics]
+    systems = [predictions_a, predictions_b]
+    values = _resampled(schema.n_labels, references, systems, chosen, resamples=resamples, seed=seed)
+    differences: NDArray[np.float64] = values[:, 0] - values[:, 1]
+    return differences
+
+
+def label_differences(
+    schema: LabelSchema,
+    references: ArrayLike,
+    predictions_a: ArrayLike,
+    predictions_b: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[Interval, ...]:
+    """Ends of the 95 % interval of the difference of each label's F1, ``a`` minus ``b``.
+
+    :returns: *Length:* n_labels
+    :raises DataError, ConfigError: as :func:`score`
+    """
+    tallies = [Tally(references, one, schema.n_labels) for one in (predictions_a, predictions_b)]
+    first, n_each = _kinds(tallies)
+    a, b = (Tally(one.references[first], one.predictions[first], schema.n_labels) for one in tallies)
+    at_once = max(1, _NUMBERS_AT_ONCE // max(a.size, b.size))
+    weights = _weights(n_each, resamples=resamples, at_once=at_once, seed=seed)
+    values = np.concatenate([f1(a.counts(one)) - f1(b.counts(one)) for one in weights])
+    return tuple(_interval(column) for column in values.T)
+
+
 def _resampled(
     n_labels: int,
     references: ArrayLike,

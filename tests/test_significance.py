@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from jptextclf import significance
-from jptextclf.significance import McNemar, holm, mcnemar, right_altogether
+from jptextclf.significance import (
+    McNemar,
+    bootstrap_p_value,
+    detectable,
+    holm,
+    mcnemar,
+    right_altogether,
+    texts_needed,
+)
 
 
 def split(only_a, only_b, both=5, neither=2):
@@ -65,3 +73,24 @@ def test_holm_never_makes_a_finding_surer(p_values):
     assert np.argsort(adjusted, kind="stable").tolist() == np.argsort(
         p_values, kind="stable"
     ).tolist() or len(set(adjusted)) < len(adjusted)
+
+
+def test_the_p_value_of_resamples_by_hand():
+    assert bootstrap_p_value([0.1] * 999) == pytest.approx(2 / 1000)
+    assert bootstrap_p_value([-0.1] * 4 + [0.1] * 95) == pytest.approx(2 * 5 / 100)
+    assert bootstrap_p_value([0.0] * 99) == 1.0
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=50))
+def test_the_p_value_of_resamples_has_no_side(differences):
+    assert bootstrap_p_value(differences) == bootstrap_p_value([-one for one in differences])
+
+
+def test_how_many_texts_a_difference_needs():
+    # (1.959964 + 0.841621)^2 = 7.84888; twice the standard error needs 7.84888 / 4 of the texts.
+    assert texts_needed(0.02, 0.01, 1000) == 1963
+    assert texts_needed(-0.02, 0.01, 1000) == 1963
+    assert texts_needed(0.0, 0.01, 1000) is None
+    assert detectable(0.01) == pytest.approx(0.0280159, rel=1e-5)
+    assert texts_needed(detectable(0.01), 0.01, 1000) in {1000, 1001}
+    assert texts_needed(0.02, 0.01, 1000, tests=3) > 1963
