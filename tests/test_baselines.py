@@ -227,7 +227,8 @@ def test_a_comparison_sets_the_model_beside_its_baselines(reviews):
     assert (majority.mcnemar.only_b, majority.mcnemar.only_a) == (12, 0)
     assert majority.mcnemar.p_value < 0.001
     assert majority.against.low > 0
-    assert model.mcnemar is None and model.against is None
+    assert model.mcnemar is None
+    assert model.against is None
     assert [ComparisonRow.from_json(one).to_json() for one in written["systems"]] == written["systems"]
     assert Verdict.from_json(written["verdict"]).to_json() == comparison.verdict.to_json()
     assert written["split"] == "validation"

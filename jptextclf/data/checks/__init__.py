@@ -76,7 +76,7 @@ def _rejected(summary: DataSummary | None) -> Iterator[Finding]:
     for reason in reasons:
         rejections = [one.rejected[reason] for one in summary.files if reason in one.rejected]
         if rejections:
-            places = tuple(Place("read", row) for one in rejections for row in one.rows)
+            places = tuple(Place("", row) for one in rejections for row in one.rows)
             yield Finding(reason, "warning", sum(one.n for one in rejections), places[:PLACES_KEPT])
 
 

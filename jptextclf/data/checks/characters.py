@@ -54,9 +54,12 @@ def _is_better(before: str, found: str) -> bool:
     kana, kana_now = len(_KANA.findall(before)), len(_KANA.findall(found))
     if kana >= 2 and kana > kana_now:
         return True
+    if kana_now or _HAN.search(found) or _HALF_KANA.search(found):
+        return False
+    # A word without kana: only where nothing Japanese stood there, and too many accents for another language.
     japanese = kana + len(_HAN.findall(before))
-    # A short word without kana: only where nothing Japanese stood there.
-    return japanese >= 2 and not kana_now and not _HAN.search(found) and japanese >= len(before) / 2
+    foreign = sum(not one.isascii() for one in found)
+    return japanese >= 3 and foreign >= 5 and japanese >= len(before) / 2
 
 
 def is_mojibake(found: str) -> bool:

@@ -29,6 +29,7 @@ class Place:
     """Where a text stands."""
 
     split: str
+    """Empty where a row was rejected before it had one."""
     row: int
     """Of its file, from 1."""
 
@@ -65,7 +66,11 @@ class Finding:
         for place in self.places[:_PLACES_SHOWN]:
             by_split.setdefault(place.split, []).append(place.row)
         said = [
-            text("checks.rows", split=text(f"words.{split}"), rows=listing(rows, _PLACES_SHOWN))
+            text(
+                "checks.rows",
+                split=text(f"words.{split}") if split else text("checks.whole"),
+                rows=listing(rows, _PLACES_SHOWN),
+            )
             for split, rows in by_split.items()
         ]
         more = self.n - min(len(self.places), _PLACES_SHOWN)
@@ -145,7 +150,8 @@ class Statistics:
                 yield text(f"checks.lengths_{name}", **at)
         if self.pieces is None or self.max_length is None:
             return
-        yield text("checks.share_cut", share=self.cut_share, limit=self.max_length)
+        kind = "share_cut" if self.cut_share else "none_cut"
+        yield text(f"checks.{kind}", share=self.cut_share, limit=self.max_length)
         worst = sorted(self.cut_by_label.items(), key=lambda one: -one[1])[:3]
         if worst and worst[0][1] > max(0.01, 1.5 * self.cut_share):
             yield text("checks.cut_by_label", labels=listing(f"{name} {share:.1%}" for name, share in worst))

@@ -1,0 +1,169 @@
+"""``jptextclf data check|split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jptextclf.cli._command import Command, Group, option
+from jptextclf.cli._console import Talk, print_json, print_table
+from jptextclf.cli._options import json_option, quiet_option, reading_options
+from jptextclf.errors import DataError
+from jptextclf.messages import listing, text
+
+if TYPE_CHECKING:
+    from jptextclf.data.checks import DataCheck, Finding
+    from jptextclf.data.checks.fixing import Fixed
+
+_HEADING = "settings.group_data"
+
+
+@click.group("data", cls=Group)
+def data() -> None:
+    pass
+
+
+@data.command("check", cls=Command)
+@click.argument("data")
+@option("--model", "check_model", default="builtin", show_default=True)
+@option("--max-length", "check_max_length", type=click.IntRange(min=1))
+@option("--fix", "fix_out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT")
+@option("--mask", is_flag=True)
+@option("--overwrite", "overwrite_file", is_flag=True)
+@option("--strict", is_flag=True)
+@option("--validation", type=click.Path(path_type=Path), heading=_HEADING)
+@option("--test", type=click.Path(path_type=Path), heading=_HEADING)
+@reading_options
+@json_option
+@quiet_option
+def data_check(
+    *,
+    data: str,
+    check_model: str,
+    check_max_length: int | None,
+    fix_out: Path | None,
+    mask: bool,
+    overwrite_file: bool,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+    validation: Path | None,
+    test: Path | None,
+    **options: Any,
+) -> None:
+    from jptextclf.preparing import check_data, fix_data
+
+    talk = Talk(quiet=quiet)
+    fixed = None
+    if fix_out is not None:
+        # First, since it may be refused, and the check of a large file takes its time.
+        fixed = fix_data(data, fix_out, mask=mask, overwrite=overwrite_file, **options)
+    model = None if check_model == "none" else check_model
+    found = check_data(
+        data,
+        model=model,
+        max_length=check_max_length,
+        validation=validation,
+        test=test,
+        progress=talk,
+        **options,
+    )
+    if as_json:
+        print_json({**found.to_json(), **({} if fixed is None else {"fixed": fixed.to_json()})})
+    else:
+        _show(found, fixed)
+    errors = [one.message for one in found.findings if one.severity == "error"]
+    if strict and errors:
+        raise DataError("D070", n=len(errors), findings=listing(errors, 3))
+
+
+def _show(found: DataCheck, fixed: Fixed | None) -> None:
+    statistics = found.statistics
+    names = list(dict.fromkeys(name for counts in statistics.labels.values() for name in counts))
+    splits = list(statistics.sizes)
+    rows = [
+        [name, *(f"{statistics.labels.get(split, {}).get(name, 0):,}" for split in splits)]
+        for name in names[:30]
+    ]
+    rows.append([text("checks.h_total"), *(f"{statistics.sizes[split]:,}" for split in splits)])
+    print_table([text("checks.h_label"), *(text(f"words.{split}") for split in splits)], rows)
+    if len(names) > len(rows) - 1:
+        click.echo(text("words.and_more", n=len(names) - len(rows) + 1))
+    for sentence in statistics.sentences():
+        click.echo(sentence)
+    click.echo(f"\n{found.headline}")
+    for one in found.findings:
+        _show_finding(one)
+    for line in () if fixed is None else ("", *fixed.lines()):
+        click.echo(line)
+
+
+def _show_finding(one: Finding) -> None:
+    click.echo(f"\n[{text(f'checks.severity_{one.severity}')}] {one.message}")
+    if one.rows:
+        click.echo(f"  {text('checks.where')}: {one.rows}")
+    if one.samples:
+        from jptextclf.pages.visible import visible
+
+        click.echo(
+            f"  {text('checks.for_example')}: " + " | ".join(visible(sample) for sample in one.samples)
+        )
+    click.echo(f"  {text('checks.to_do')}: {one.remedy}")
+
+
+@data.command("split", cls=Command)
+@click.argument("data")
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@option("--validation", "split_validation", type=float, default=0.1, show_default=True)
+@option("--test", "split_test", type=float, default=0.1, show_default=True)
+@option("--seed", "split_seed", type=int, default=0, show_default=True)
+@option(
+    "--format",
+    "split_format",
+    type=click.Choice(["same", "csv", "tsv", "jsonl", "excel"]),
+    default="same",
+    show_default=True,
+)
+@option("--overwrite", "overwrite_file", is_flag=True)
+@reading_options
+@json_option
+@quiet_option
+def data_split(
+    *,
+    data: str,
+    out: Path,
+    split_validation: float,
+    split_test: float,
+    split_seed: int,
+    split_format: Any,
+    overwrite_file: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    from jptextclf.preparing import split_data
+
+    done = split_data(
+        data, out, validation=split_validation, test=split_test, seed=split_seed, format=split_format,
+        overwrite=overwrite_file, **options,
+    )  # fmt: skip
+    talk = Talk(quiet=quiet)
+    for remark in done.remarks():
+        talk.warn(remark)
+    if as_json:
+        print_json(done.to_json())
+        return
+    talk.say(text("cutting.title", read=done.read, rejected=sum(one.n for one in done.rejected.values())))
+    counts = {split: one.label_counts() for split, one in done.splits.items()}
+    rows = [
+        [name, *(f"{counts[split].get(name, 0):,}" for split in counts)] for name in done.label_names[:30]
+    ]
+    rows.append([text("checks.h_total"), *(f"{len(one):,}" for one in done.splits.values())])
+    print_table([text("checks.h_label"), *(text(f"words.{split}") for split in counts)], rows)
+    for path in done.files.values():
+        click.echo(path)
+
+
+COMMAND = data
