@@ -348,7 +348,7 @@ def test_a_finished_run_is_not_trained_again_by_resume(tmp_path, tiny_encoder, r
     assert (run.path / "model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match=r"JPT-U183(.|\n)*seed"):
         train(reviews_csv, out=tmp_path / "run", resume=True, **settings(tiny_encoder, seed=9))
-    assert [one.name for one in tmp_path.iterdir()] == ["run"]
+    assert {one.name for one in tmp_path.iterdir()} == {"run", "run.report"}
 
 
 def test_tensorboard_is_told_beside_the_run(tmp_path, tiny_encoder, reviews_csv):

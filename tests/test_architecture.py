@@ -12,7 +12,7 @@ import jptextclf
 PACKAGE = Path(jptextclf.__file__).parent
 # A module may import from its own package and from rows with a smaller number.
 ROWS = {
-    "messages": 0.0, "errors": 0.1,
+    "messages": 0.0, "errors": 0.1, "explanations": 0.2,
     "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "strict_json": 1.0, "atomic": 1.0, "interruption": 1.0, "unfinished": 1.1, "store": 1.1,
     "download": 1.2, "hub": 1.2,
     "pages": 1.3, "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,
@@ -23,7 +23,7 @@ ROWS = {
     "parameters": 5.15, "losses": 6.0, "trackers": 6.0, "stepping": 6.05, "distillation": 6.05,
     "onnx_model": 5.2, "ngrams": 5.0, "features": 5.2,
     "evaluation": 6.0, "calibration": 6.0, "significance": 6.0, "thresholds": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "run_lock": 6.15, "baselines": 6.1, "frozen": 6.15, "experiment": 6.2, "continued": 6.22, "space": 6.22, "cross_validation": 6.25, "searching": 6.25,
-    "exporters": 6.3, "report": 6.9, "preparing": 6.9,
+    "exporters": 6.3, "report": 6.9, "run_comparison": 6.9, "preparing": 6.9,
     "api": 7.0, "estimator": 7.1,
     "doctor": 8.0, "cli": 8.1, "__main__": 8.2,
 }  # fmt: skip
