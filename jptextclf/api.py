@@ -32,7 +32,7 @@ from jptextclf.data.rows import folded_name, text_of
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError, DataError, JptextclfError
-from jptextclf.evaluation import Evaluation, known_references, score
+from jptextclf.evaluation import DEFAULT_METRIC, Evaluation, known_references, score
 from jptextclf.experiment import Judged, Prepared, Preview, Result, finish, fit, now, prepare, preview
 from jptextclf.exporters import Checked, Export, Push, announce, check_subject
 from jptextclf.exporters import export as export_directory
@@ -43,9 +43,10 @@ from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.messages import language as language_of_now
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
-from jptextclf.report import Report, ReportFiles, make_report, read_report, report_directory, write_report
-from jptextclf.report.files import JSON as REPORT_JSON
+from jptextclf.run_comparison import RunComparison, Subject, compare_runs, shared_schema
 from jptextclf.run_lock import check_lock, check_places, differences, make_lock, read_lock
+from jptextclf.run_report import Report, ReportFiles, make_report, read_report, report_directory, write_report
+from jptextclf.run_report.files import JSON as REPORT_JSON
 from jptextclf.searching import SearchResult
 from jptextclf.searching import search as run_search
 from jptextclf.settings import OPTION, SET, RunOptions, Settings, resolve
@@ -59,7 +60,7 @@ from jptextclf.world import World, join
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
     from jptextclf.cross_validation import PredictionsFormat
-    from jptextclf.data.examples import DataSummary, LoadedData
+    from jptextclf.data.examples import DataSummary, Examples, LoadedData
     from jptextclf.data.rows import Row
     from jptextclf.exporters.judging import Policy
     from jptextclf.labels import LabelSchema
@@ -684,6 +685,135 @@ def _judge_on(
         unknown=known,
     )
     return loaded, Judged(chosen, some, known.references, prediction, evaluation)
+
+
+def compare(
+    *runs: Run | str | os.PathLike[str],
+    data: Data,
+    split: str | None = None,
+    metric: str = DEFAULT_METRIC,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    label_separator: str | None = None,
+    encoding: str = "auto",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> RunComparison:
+    """Compare two or more runs on the same labelled texts: quality, chance, and cost.
+
+    Each run reads the text columns that it was trained on where they exist; labels come from one column for all.
+    One model is in memory at a time, unless a :class:`Run` has read its own already.
+
+    :param runs: runs, exports, or their directories; the others are compared with the first
+    :param data: labelled texts that none of them was trained on
+    :param split: which split of ``data``; None takes the only one, else ``test``
+    :param metric: what the verdict is about
+    :raises ConfigError: fewer than two runs (``JPT-U196``), tasks that differ (``JPT-U197``), no label in common
+        (``JPT-U198``), or a metric that is not of the task (``JPT-U027``)
+    :raises DataError: as :func:`evaluate`; the runs read different rows (``JPT-D083``), or no text has only labels
+        that all know (``JPT-D084``)
+    """
+    show = progress or Logged()
+    opened = [run if isinstance(run, Run) else load(run, device=device) for run in runs]
+    names = _distinct_names(opened)
+    shared_schema(names, [run.schema for run in opened])
+    options: dict[str, Any] = {
+        "columns": columns, "text_column": text_column, "label_column": label_column, "split_column": split_column,
+        "label_separator": label_separator, "encoding": encoding,
+    }  # fmt: skip
+    beside = tuple(dict.fromkeys(name for run in opened for name in run.bundle.extra_columns))
+    loaded = _load_like_training(opened[0], data, extra_columns=beside, **options)
+    for line in loaded.summary.lines():
+        show.say(line)
+    chosen = _split_to_score(loaded, split)
+    subjects, notes = [], []
+    for run, name in zip(opened, names, strict=True):
+        read, columns_read, note = _read_alike(run, name, data, loaded, chosen, options)
+        _require_same_rows(subjects[:1], loaded.splits[chosen], name, read, columns_read)
+        subjects.append(_subject(run, name, read, columns_read))
+        notes += [*note, *_learned(run, name, loaded, chosen)]
+    return compare_runs(
+        subjects, loaded.splits[chosen], source=_name_of(data), split=chosen, created=now(), metric=metric,
+        notes=notes, progress=show,
+    )  # fmt: skip
+
+
+def _distinct_names(runs: Sequence[Run]) -> list[str]:
+    """What the runs are called: their directories, with as many parents as it takes to tell them apart."""
+    places = [run.path.resolve() for run in runs]
+    names: list[str] = []
+    for n_parts in range(1, max((len(one.parts) for one in places), default=0) + 1):
+        names = ["/".join(one.parts[-n_parts:]) for one in places]
+        if len(set(names)) == len(set(places)):
+            break
+    for number, run in enumerate(runs):
+        if run.bundle.precision not in {None, "float32"}:
+            names[number] += f" ({run.bundle.precision})"
+        if names[number] in names[:number]:
+            # The same run again.
+            names[number] += f" #{number + 1}"
+    return names
+
+
+def _subject(run: Run, name: str, read: Examples, text_columns: tuple[str, ...]) -> Subject:
+    # A model that the caller has read already is used; another one is let go of after its predictions.
+    is_read = "predictor" in vars(run)
+    return Subject(
+        name,
+        run.bundle,
+        (lambda: run.predictor) if is_read else (lambda: Predictor.of(run.bundle, run.device)),
+        read.texts,
+        {one: read.columns[one] for one in run.bundle.extra_columns if one in read.columns},
+        text_columns,
+    )
+
+
+def _read_alike(
+    run: Run, name: str, data: Data, loaded: LoadedData, split: Any, options: Mapping[str, Any]
+) -> tuple[Examples, tuple[str, ...], list[str]]:
+    """The texts as one run reads them: from the columns that it was trained on, where they exist.
+
+    :param loaded: what the first run reads
+    :returns: the texts, their columns, and a sentence where the columns of the training do not exist
+    """
+    there = loaded.summary.files[0].columns
+    wanted = tuple(run.bundle.record["data"]["columns"]["text"])
+    if isinstance(data, tuple) or options["text_column"] is not None or wanted == there.text:
+        return loaded.splits[split], there.text, []
+    asked = {
+        **options, "text_column": wanted, "label_column": there.label, "extra_columns": run.bundle.extra_columns,
+        "label_separator": loaded.summary.label_separator,
+    }  # fmt: skip
+    try:
+        return load_data(data, **asked, training=False).splits[split], wanted, []
+    except DataError as error:
+        if error.code != "JPT-D019":
+            raise
+    note = text("compare.reads_first", run=name, wanted=listing(wanted), found=listing(there.text))
+    return loaded.splits[split], there.text, [note]
+
+
+def _require_same_rows(
+    first: Sequence[Subject], examples: Examples, name: str, read: Examples, columns: tuple[str, ...]
+) -> None:
+    """:raises DataError: a run reads other rows than the first one (``JPT-D083``)"""
+    if first and (read.rows, read.labels) != (examples.rows, examples.labels):
+        raise DataError(
+            "D083", first=first[0].name, other=name, n_first=len(examples), n_other=len(read),
+            first_columns=listing(first[0].text_columns), other_columns=listing(columns),
+        )  # fmt: skip
+
+
+def _learned(run: Run, name: str, loaded: LoadedData, split: Any) -> list[str]:
+    """A sentence if a run has learned from, or was chosen by, these very texts."""
+    record = run.bundle.record["data"]
+    trained = {one["sha256"] for one in record.get("files", ())}
+    files = [one.name for one in loaded.summary.files if one.sha256 in trained]
+    n_tested = record.get("splits", {}).get("test", {}).get("texts", 0)
+    was_test = split == "test" and n_tested == len(loaded.splits[split])
+    return [] if was_test or not files else [text("compare.learned", run=name, file=listing(files))]
 
 
 def report(

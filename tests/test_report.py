@@ -11,8 +11,8 @@ from jptextclf import api, messages
 from jptextclf.cli import cli
 from jptextclf.errors import ConfigError
 from jptextclf.progress import Silent
-from jptextclf.report import Report, read_report, report_directory
-from jptextclf.report.files import tables
+from jptextclf.run_report import Report, read_report, report_directory
+from jptextclf.run_report.files import tables
 
 HOSTILE = [
     "<script>alert(1)</script>朝食が良い",

@@ -12,8 +12,8 @@ from jptextclf.data.examples import Examples
 from jptextclf.data.votes import Votes
 from jptextclf.labels import LabelSchema
 from jptextclf.prediction import Prediction
-from jptextclf.report import measuring
-from jptextclf.report.measuring import Measured, agreement, label_curve, shown, wilson
+from jptextclf.run_report import measuring
+from jptextclf.run_report.measuring import Measured, agreement, label_curve, shown, wilson
 
 TWO = LabelSchema(("悪い", "良い"), "binary")
 TAGS = LabelSchema(("味", "部屋", "接客"), "multilabel")
@@ -185,7 +185,7 @@ def test_agreement():
 def test_everything_survives_json():
     from dataclasses import asdict
 
-    from jptextclf.report.content import Cell, Example, Grouping, LabelCurve
+    from jptextclf.run_report.content import Cell, Example, Grouping, LabelCurve
 
     found = measured(TWO, [[0.1, 0.9], [0.7, 0.3]], [0, 1], columns={"店": ["東", "西"]})
     for kind, items in (

@@ -19,15 +19,15 @@ from jptextclf.pages.html import (
     paragraph,
     table,
 )
-from jptextclf.report.figures import cell_id, figures, group_name, grouping_title
-from jptextclf.report.licenses import Licenses
+from jptextclf.run_report.figures import cell_id, figures, group_name, grouping_title
+from jptextclf.run_report.licenses import Licenses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jptextclf.bundle import Bundle
     from jptextclf.pages.charts import Figure
-    from jptextclf.report.content import Cell, Example, Report
+    from jptextclf.run_report.content import Cell, Example, Report
 
 _MIS_CALIBRATED = 0.05
 """Distance of mean probability and accuracy from which the summary calls a model too sure or too careful."""

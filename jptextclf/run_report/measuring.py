@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jptextclf.data.personal import mask
-from jptextclf.report.content import Cell, Example, Group, Grouping, LabelCurve, Point
+from jptextclf.run_report.content import Cell, Example, Group, Grouping, LabelCurve, Point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,9 +15,9 @@ from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import LEVEL
 from jptextclf.pages.pictures import to_png
-from jptextclf.report.content import Example, Report
-from jptextclf.report.figures import figures
-from jptextclf.report.page import page
+from jptextclf.run_report.content import Example, Report
+from jptextclf.run_report.figures import figures
+from jptextclf.run_report.page import page
 from jptextclf.strict_json import DECODER
 
 if TYPE_CHECKING:

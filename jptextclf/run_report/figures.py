@@ -26,7 +26,7 @@ from jptextclf.pages.charts import ReliabilityBin as DrawnBin
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jptextclf.report.content import Group, Grouping, LabelCurve, Report
+    from jptextclf.run_report.content import Group, Grouping, LabelCurve, Report
 
 
 def figures(report: Report) -> dict[str, Figure]:

@@ -1,8 +1,8 @@
 """The report of a run: how good it is, where it is wrong, what is odd in the data, and whether it may be shipped.
 
-Start reading here: what is measured stands in :mod:`~jptextclf.report.measuring`, what it amounts to without words in
-:mod:`~jptextclf.report.content`, how it is shown in :mod:`~jptextclf.report.page`, and where it is written in
-:mod:`~jptextclf.report.files`.
+Start reading here: what is measured stands in :mod:`~jptextclf.run_report.measuring`, what it amounts to without words in
+:mod:`~jptextclf.run_report.content`, how it is shown in :mod:`~jptextclf.run_report.page`, and where it is written in
+:mod:`~jptextclf.run_report.files`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.calibration import reliability_of_labels, reliability_of_sets
 from jptextclf.evaluation import label_intervals
-from jptextclf.report.content import Report
-from jptextclf.report.files import ReportFiles, read_report, report_directory, write_report
-from jptextclf.report.measuring import Measured
+from jptextclf.run_report.content import Report
+from jptextclf.run_report.files import ReportFiles, read_report, report_directory, write_report
+from jptextclf.run_report.measuring import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
