@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         DryRun,
         FilePrediction,
         Run,
+        compare,
         cross_validate,
         evaluate,
         export,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jptextclf.cross_validation import CrossValidation
     from jptextclf.errors import ConfigError, DataError, JptextclfError, LicenseError, SetupError, WorkError
     from jptextclf.estimator import TextClassifier
+    from jptextclf.run_comparison import RunComparison
     from jptextclf.searching import SearchResult
 
 __version__ = "0.1.0"
@@ -36,8 +38,10 @@ _HOMES = {
     "DryRun": "api",
     "FilePrediction": "api",
     "Run": "api",
+    "RunComparison": "run_comparison",
     "SearchResult": "searching",
     "TextClassifier": "estimator",
+    "compare": "api",
     "cross_validate": "api",
     "evaluate": "api",
     "export": "api",
@@ -65,11 +69,13 @@ __all__ = [
     "JptextclfError",
     "LicenseError",
     "Run",
+    "RunComparison",
     "SearchResult",
     "SetupError",
     "TextClassifier",
     "WorkError",
     "__version__",
+    "compare",
     "cross_validate",
     "evaluate",
     "export",

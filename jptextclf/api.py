@@ -728,7 +728,8 @@ def compare(
     for line in loaded.summary.lines():
         show.say(line)
     chosen = _split_to_score(loaded, split)
-    subjects, notes = [], []
+    subjects: list[Subject] = []
+    notes: list[str] = []
     for run, name in zip(opened, names, strict=True):
         read, columns_read, note = _read_alike(run, name, data, loaded, chosen, options)
         _require_same_rows(subjects[:1], loaded.splits[chosen], name, read, columns_read)
