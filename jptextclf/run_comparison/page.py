@@ -9,7 +9,6 @@ from jptextclf.messages import text
 from jptextclf.pages.charts import figure
 from jptextclf.pages.document import Section, document, fragment
 from jptextclf.pages.html import Html, bullets, details, foreign, notice, paragraph, table, together
-from jptextclf.pages.html import figures as beside
 from jptextclf.run_comparison.content import COSTS, cost_cells, count_kinds, ends
 from jptextclf.run_comparison.figures import figures
 
@@ -99,7 +98,8 @@ def _quality(found: RunComparison, drawn: dict[str, Figure]) -> Html:
     return together(
         _scores(found),
         table(columns, rows, caption=text("compare.differences")),
-        beside(figure(drawn[name]) for name in ("quality", "differences")),
+        figure(drawn["quality"]),
+        figure(drawn["differences"]),
     )
 
 
