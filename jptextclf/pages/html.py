@@ -59,10 +59,13 @@ def bullets(items: Iterable[object]) -> Html:
     return Html(f"<ul>{found}</ul>" if found else "")
 
 
-def figures(found: Iterable[Html]) -> Html:
+def row_of_figures(found: Iterable[Html]) -> Html:
     """Charts beside one another where there is room."""
-    inside = "\n".join(found)
-    return Html(f'<div class="figures">{inside}</div>' if inside else "")
+    charts = list(found)
+    if len(charts) < 2:
+        return Html("".join(charts))
+    inside = "\n".join(charts)
+    return Html(f'<div class="figures">{inside}</div>')
 
 
 def notice(sentence: object, *, kind: Kind = "ok") -> Html:

@@ -123,7 +123,7 @@ def precision_recall(report: Report) -> Figure | None:
     ]
     return lines(
         "precision_recall", text("report.figure_precision_recall"), series, x_title=text("evaluation.recall"),
-        y_title=text("evaluation.precision"), y_range=(0.0, 1.0),
+        y_title=text("evaluation.precision"), x_range=(0.0, 1.0), y_range=(0.0, 1.0),
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def lengths(report: Report) -> Iterator[Figure]:
         marks = [] if limit is None else [Mark(float(limit), text("report.limit", limit=limit))]
         yield histogram(
             f"length_{name}", text(f"report.figure_{name}"), found.edges, found.counts,
-            x_title=text(f"report.axis_{name}"), y_title=text("report.texts"), marks=marks,
+            x_title=text(f"report.axis_{name}"), y_title=text("report.texts"), marks=marks, open_end=True,
         )  # fmt: skip
 
 

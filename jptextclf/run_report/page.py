@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.evaluation import metric_title
+from jptextclf.evaluation import DEFAULT_METRIC, metric_title
 from jptextclf.messages import listing, text
 from jptextclf.pages.charts import figure
 from jptextclf.pages.document import Section, document
@@ -17,6 +17,7 @@ from jptextclf.pages.html import (
     foreign,
     notice,
     paragraph,
+    row_of_figures,
     table,
 )
 from jptextclf.run_report.figures import cell_id, figures, group_name, grouping_title
@@ -25,6 +26,7 @@ from jptextclf.run_report.licenses import Licenses
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jptextclf.baselines import ComparisonRow
     from jptextclf.bundle import Bundle
     from jptextclf.pages.charts import Figure
     from jptextclf.run_report.content import Cell, Example, Report
@@ -132,24 +134,35 @@ def _systems(report: Report, drawn: dict[str, Figure]) -> Html:
     if not report.systems:
         return Html("")
     first = report.systems[0]
+    metric = report.verdict.difference.metric if report.verdict else DEFAULT_METRIC
     columns = [
         text("comparison.system"), first.accuracy.title, first.macro_f1.title, text("comparison.seconds"),
-        text("report.difference", metric=metric_title(report.verdict.difference.metric) if report.verdict else ""),
-        text("report.mcnemar"),
+        text("report.difference", metric=metric_title(metric)), text("report.mcnemar"), text("report.only_model"),
+        text("report.only_this"),
     ]  # fmt: skip
     rows = [
-        [
-            one.title, str(one.accuracy), str(one.macro_f1), f"{one.seconds:,.1f}",
-            "–" if one.against is None else f"{one.against.difference:+.3f} [{one.against.low:+.3f}, {one.against.high:+.3f}]",
-            "–" if one.mcnemar is None else text("report.p_value", p=one.mcnemar.p_value, a=one.mcnemar.only_a, b=one.mcnemar.only_b),
-        ]
+        [one.title, str(one.accuracy), str(one.macro_f1), f"{one.seconds:,.1f}", *_tests(one)]
         for one in report.systems
-    ]  # fmt: skip
+    ]
     notes = [note for one in report.systems for note in one.notes]
     return _together(
-        table(columns, rows, caption=text("report.h_systems")), paragraph(text("report.how_compared"), soft=True),
+        table(columns, rows), paragraph(text("report.how_compared"), soft=True),
         bullets(notes) if notes else "", _drawn(drawn, "systems"),
     )  # fmt: skip
+
+
+def _tests(one: ComparisonRow) -> list[str]:
+    """The model against a baseline: difference, p-value, and what only one of the two gets right."""
+    if one.against is None or one.mcnemar is None:
+        return ["–"] * 4
+    difference = f"{one.against.difference:+.3f} [{one.against.low:+.3f}, {one.against.high:+.3f}]"
+    tested = one.mcnemar
+    return [difference, p_value(tested.p_value), f"{tested.only_b:,}", f"{tested.only_a:,}"]
+
+
+def p_value(value: float) -> str:
+    """``0.0312 -> "0.031"``, and what is smaller than a reader can use as a bound."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _labels(report: Report, drawn: dict[str, Figure]) -> Html:
@@ -256,10 +269,10 @@ def _thresholds(report: Report, drawn: dict[str, Figure]) -> Html:
     if not report.curves:
         return Html("")
     is_multilabel = report.evaluation.schema.is_multilabel
-    explorers = [_drawn(drawn, name) for name in drawn if name.startswith("threshold_")]
+    explorers = [name for name in drawn if name.startswith("threshold_")]
     return _together(
         paragraph(text("report.thresholds_multilabel" if is_multilabel else "report.thresholds_single")),
-        _drawn(drawn, "precision_recall"), *explorers,
+        _drawn(drawn, "precision_recall", *explorers),
     )  # fmt: skip
 
 
@@ -343,7 +356,8 @@ def _value(value: Any) -> Html:
 
 
 def _drawn(drawn: dict[str, Figure], *names: str, caption: str = "") -> Html:
-    return _together(*(figure(drawn[name], caption) for name in names if name in drawn))
+    """Charts that there are, beside one another."""
+    return row_of_figures(figure(drawn[name], caption) for name in names if name in drawn)
 
 
 def _together(*parts: str) -> Html:

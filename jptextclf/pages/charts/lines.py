@@ -28,7 +28,7 @@ from jptextclf.pages.html import Html, foreign
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HEIGHT, _TOP, _BOTTOM, _LEFT, _RIGHT = 320.0, 14.0, 264.0, 66.0, WIDTH - 14.0
+_HEIGHT, _TOP, _BOTTOM, _LEFT, _RIGHT = 326.0, 20.0, 270.0, 66.0, WIDTH - 14.0
 _SHARE = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -78,19 +78,20 @@ def lines(
     *,
     x_title: str,
     y_title: str,
+    x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     marks: Sequence[Mark] = (),
     diagonal: bool = False,
 ) -> Figure:
     """Lines over a common axis.
 
-    :param y_range: ends of the vertical axis; None takes those of the values
+    :param x_range: ends of the horizontal axis; None takes those of the values.  ``y_range`` likewise
     :param diagonal: draw what would be if both axes agreed
     """
     every_x = finite(x for one in series for x in one.xs) or [0.0]
     every_y = finite(y for one in series for y in one.ys) or [0.0]
     low, high = y_range or _around(min(0.0, *every_y), max(every_y))
-    x = Axis(min(every_x), max(every_x), _LEFT, _RIGHT)
+    x = Axis(*(x_range or (min(every_x), max(every_x))), _LEFT, _RIGHT)
     y = Axis(low, high, _BOTTOM, _TOP)
     drawing = Drawing(name, title, _HEIGHT)
     whole = all(one == int(one) for one in every_x)

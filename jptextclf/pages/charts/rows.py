@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from jptextclf.messages import text
@@ -19,6 +20,7 @@ from jptextclf.pages.charts._drawing import (
     ticks,
     units,
 )
+from jptextclf.pages.html import Html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,10 +121,12 @@ def histogram(
     x_title: str,
     y_title: str,
     marks: Sequence[Mark] = (),
+    open_end: bool = False,
 ) -> Figure:
     """Bars over intervals.
 
     :param edges: ends of the intervals, one more than ``counts``
+    :param open_end: the last bar holds everything beyond, too
     """
     places = finite([*edges, *(one.x for one in marks)]) or [0.0, 1.0]
     x = Axis(min(places), max(places), 66.0, WIDTH - 14)
@@ -143,7 +147,8 @@ def histogram(
     cells = tuple(zip(edges, edges[1:], counts, strict=False))
     columns = (text("pages.low"), text("pages.high"), y_title)
     said = text("pages.histogram", n=sum(counts), low=min(places), high=max(edges, default=0.0))
-    return Figure(name, title, drawing.svg(said), FigureTable(columns, cells))
+    below = Html(f"<p class=soft>{escape(text('pages.open_end'))}</p>") if open_end else Html("")
+    return Figure(name, title, drawing.svg(said), FigureTable(columns, cells), below)
 
 
 def _plot(
