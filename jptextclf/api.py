@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 import numpy as np
 
 from jptextclf.atomic import RUN_RECORD, check_target, sha256_of
+from jptextclf.baselines import Verdict
 from jptextclf.bundle import UPSTREAM, Bundle, RunPrecision, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.config import TrainConfig
@@ -41,6 +42,9 @@ from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.reports import render
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.messages import language as language_of_now
+from jptextclf.pages.document import fragment
+from jptextclf.pages.html import Html, foreign, notice, paragraph, together
+from jptextclf.pages.html import table as page_table
 from jptextclf.prediction import OnTooLong, Prediction, Predictor
 from jptextclf.progress import Logged, Progress, Silent, phase
 from jptextclf.run_comparison import RunComparison, Subject, compare_runs, shared_schema
@@ -133,6 +137,26 @@ class Run:
     def license_check(self, use: str | None = None, **options: Any) -> Checked:
         """:func:`license_check` of this run, as it lies on the disk."""
         return license_check(self.path, use, **options)
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what it is, how good it is, and that it may not be handed on as it is."""
+        record = self.bundle.record
+        parts: list[object] = [
+            paragraph(Html(text(
+                "run.line", name=foreign(self.path.name), encoder=foreign(record["encoder"]["name"]),
+                labels=foreign(listing(self.schema.names, 20)),
+            )))
+        ]  # fmt: skip
+        for split, scores in self.scores.items():
+            rows = Evaluation.from_json(scores).table()
+            caption = text("run.scores", split=text(f"words.{split}"), n=scores["n_texts"])
+            cells = [[one.title, f"{one.score:.3f}", f"{one.low:.3f} – {one.high:.3f}"] for one in rows]
+            names = [text(f"evaluation.{name}") for name in ("metric", "score", "interval")]
+            parts.append(page_table(names, cells, caption=caption))
+        verdict = Verdict.from_json(record["baselines"]["verdict"])
+        parts.append(notice(str(verdict), kind="warning" if verdict.is_warning else "ok"))
+        parts.append(paragraph(text("run.not_reviewed"), soft=True))
+        return fragment(together(*parts))
 
     def report(self, data: Data | None = None, **options: Any) -> ReportFiles:
         """:func:`report` of this run."""

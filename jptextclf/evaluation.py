@@ -16,6 +16,8 @@ from jptextclf.errors import ConfigError, DataError
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import has, listing, text
 from jptextclf.metrics import METRICS, Metric, Tally, distinct_rows, f1, precision, recall
+from jptextclf.pages.document import fragment
+from jptextclf.pages.html import bullets, foreign, paragraph, table, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,6 +169,18 @@ class Evaluation:
         if self.n_empty:
             remarks.append(text("evaluation.empty", n=self.n_empty, total=self.n_texts))
         return remarks
+
+    def _repr_html_(self) -> str:
+        """For a notebook: scores, labels and confusion matrix."""
+        tables = [
+            table(
+                [foreign(name) for name in one.columns], [[foreign(cell) for cell in row] for row in one.rows]
+            )
+            for one in self.tables()
+        ]
+        return fragment(
+            together(paragraph(text("evaluation.of_texts", n=self.n_texts)), *tables, bullets(self.remarks()))
+        )
 
     def to_json(self) -> dict[str, Any]:
         """For a machine to read; ``schema_version`` changes when a key changes its meaning."""

@@ -26,6 +26,8 @@ from jptextclf.long_texts import EncodedTexts, encode_texts, limit_of, recorded_
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, compute_logits, max_positions
 from jptextclf.onnx_model import OnnxClassifier, load_onnx_classifier
+from jptextclf.pages.document import fragment
+from jptextclf.pages.html import foreign, paragraph, table, together
 from jptextclf.progress import Logged, Progress
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from jptextclf.onnx_model import OnnxPrecision
 
 OnTooLong = Literal["truncate", "error"]
+_TEXTS_SHOWN, _LABELS_SHOWN = 20, 8
+"""In a notebook."""
 _TEXTS_AT_ONCE = 4096
 """Texts tokenised together: enough to fill length-sorted batches, few enough for constant memory."""
 _TOKENS = {"cpu": 2048, "cuda": 32768}
@@ -88,6 +92,25 @@ class Prediction:
 
     def __repr__(self) -> str:
         return f"<Prediction of {len(self)} texts, labels {', '.join(self.schema.names[:10])}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the first texts by their numbers, with labels and probabilities."""
+        shown = self.schema.names[:_LABELS_SHOWN]
+        rows = [
+            [
+                str(number),
+                foreign(listing(labels) or text("words.none")),
+                *(f"{value:.3f}" for value in row[: len(shown)]),
+            ]
+            for number, (labels, row) in enumerate(
+                zip(self.labels, self.probabilities[:_TEXTS_SHOWN], strict=False)
+            )
+        ]
+        columns = [text("prediction.number"), text("prediction.labels"), *map(foreign, shown)]
+        left_out = text("prediction.more", n=len(self) - len(rows)) if len(self) > len(rows) else ""
+        return fragment(
+            together(table(columns, rows, numbers_from=2), paragraph(left_out, soft=True) if left_out else "")
+        )
 
     def to_json(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """One object a text, for a machine to read."""

@@ -169,7 +169,7 @@ def shortened(said: str, room: float) -> str:
 
 def margin_for(names: Iterable[str], *, least: float = 30.0, most: float = 170.0) -> float:
     """Room for names beside a chart."""
-    return min(most, max([least, *(units(visible(one)) + 12 for one in names)]))
+    return min(most, max([least, *(units(visible(one)) + 18 for one in names)]))
 
 
 def ticks(low: float, high: float, n: int = 5) -> list[float]:
