@@ -14,7 +14,7 @@ from jptextclf.messages import listing, text
 from jptextclf.significance import ALPHA, McNemar, detectable, texts_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jptextclf.labels import LabelSchema
@@ -23,6 +23,8 @@ SCHEMA_VERSION = 1
 """Of ``compare.json``; changes when a key changes its meaning."""
 Outcome = Literal["same", "chance", "better", "worse"]
 Kind = Literal["gained", "lost", "both_wrong"]
+_CLEAR = 1.25
+"""Ratio of computing times from which one run is called quicker; less is the noise of a machine."""
 _LABELS_SHOWN = 20
 """Labels of a table in a terminal."""
 
@@ -57,6 +59,12 @@ class Cost:
         return self.n_texts / max(self.wall_seconds, 1e-9)
 
     @property
+    def milliseconds_per_text(self) -> float:
+        """Computing time: of the CPU where it computes, since other programs make the clock run on; else by the clock."""
+        seconds = self.cpu_seconds if self.device == "cpu" else self.wall_seconds
+        return 1000 * seconds / max(1, self.n_texts)
+
+    @property
     def pieces_per_second(self) -> float:
         return self.n_pieces / max(self.wall_seconds, 1e-9)
 
@@ -64,6 +72,7 @@ class Cost:
         per_second = {
             "texts_per_second": round(self.texts_per_second, 3),
             "pieces_per_second": round(self.pieces_per_second, 3),
+            "milliseconds_per_text": round(self.milliseconds_per_text, 4),
         }
         seconds = {name: round(getattr(self, name), 4) for name in ("load_seconds", "wall_seconds", "cpu_seconds")}  # fmt: skip
         return {**asdict(self), **seconds, **per_second}
@@ -114,6 +123,9 @@ class MetricDifference:
     standard_error: float
     p_value: float
     """Of the bootstrap, two-sided."""
+
+    def __str__(self) -> str:
+        return ends(self.difference, self.low, self.high)
 
     def to_json(self) -> dict[str, Any]:
         return {name: one if name == "metric" else round(one, 6) for name, one in asdict(self).items()}
@@ -175,7 +187,10 @@ class Pair:
     @property
     def verdict(self) -> MetricDifference:
         """The difference that the outcome is decided by."""
-        return next(one for one in self.differences if one.metric == self.metric)
+        return self.difference(self.metric)
+
+    def difference(self, metric: str) -> MetricDifference:
+        return next(one for one in self.differences if one.metric == metric)
 
     @property
     def outcome(self) -> Outcome:
@@ -331,6 +346,9 @@ class RunComparison:
             if pair.n_changed:
                 counts = {"gained": pair.mcnemar.only_b, "lost": pair.mcnemar.only_a, "n": pair.n_changed}
                 said.append(text("compare.changed", first=pair.first, other=pair.other, **counts))
+            if pair.outcome in {"better", "worse"} and pair.adjusted_mcnemar > ALPHA:
+                fields = {"metric": metric_title(self.metric), "p": pair.adjusted_mcnemar}
+                said.append(text("compare.not_by_texts", **fields))
             said.append(_cost_sentence(pair, costs[pair.first], costs[pair.other]))
             yield pair, said
 
@@ -358,8 +376,16 @@ class RunComparison:
             found.append(self._labels())
         return found
 
+    def metrics(self, *, all_of_them: bool = False) -> list[str]:
+        """Those that tables show: without micro-F1 where it is the accuracy, and if there is little room two or three."""
+        names = [one.metric for one in self.runs[0].scores]
+        if not self.schema.is_multilabel:
+            names = [one for one in names if one != "micro_f1" or self.metric == one]
+        few = {"accuracy", "subset_accuracy", "macro_f1", self.metric}
+        return names if all_of_them else [one for one in names if one in few]
+
     def _scores(self) -> Table:
-        metrics = [one.metric for one in self.runs[0].scores]
+        metrics = self.metrics()
         return Table(
             (text("compare.run"), *map(metric_title, metrics)),
             tuple((run.name, *(str(run.score(one)) for one in metrics)) for run in self.runs),
@@ -367,22 +393,28 @@ class RunComparison:
 
     def _costs(self) -> Table:
         return Table(
-            (text("compare.run"), *(text(f"compare.cost_{one}") for one in COSTS)),
-            tuple((run.name, *cost_cells(run.cost)) for run in self.runs),
+            (text("compare.run"), *(text(f"compare.cost_{one}") for one in _COSTS_IN_SHORT)),
+            tuple((run.name, *cost_cells(run.cost, _COSTS_IN_SHORT)) for run in self.runs),
         )
 
     def _differences(self) -> Table:
-        names = [one.metric for one in self.pairs[0].differences]
-        columns = (text("compare.pair"), *map(metric_title, names), text("compare.mcnemar"), text("compare.gained_lost"))  # fmt: skip
-        return Table(columns, tuple(
+        names = self.metrics()
+        columns = (
+            text("compare.pair"),
+            *map(metric_title, names),
+            text("compare.mcnemar"),
+            text("compare.gained_lost"),
+        )
+        rows = [
             (
                 text("compare.minus", first=pair.first, other=pair.other),
-                *(ends(one.difference, one.low, one.high) for one in pair.differences),
+                *(str(pair.difference(one)) for one in names),
                 f"p = {pair.adjusted_mcnemar:.3g}",
-                f"+{pair.mcnemar.only_b:,} / -{pair.mcnemar.only_a:,}",
+                f"{pair.mcnemar.only_b:,} / {pair.mcnemar.only_a:,}",
             )
             for pair in self.pairs
-        ))  # fmt: skip
+        ]
+        return Table(columns, tuple(rows))
 
     def _labels(self) -> Table:
         names = [run.name for run in self.runs]
@@ -436,22 +468,35 @@ class RunComparison:
         return write_comparison(self, directory)
 
 
-COSTS = ("speed", "pieces", "cpu", "size", "parameters", "training", "encoder")
+COSTS = ("speed", "pieces", "time", "size", "parameters", "training", "encoder")
+_COSTS_IN_SHORT = ("speed", "time", "size", "training", "encoder")
 
 
-def cost_cells(cost: Cost) -> list[str]:
-    """A cost for a person, in the order of :data:`COSTS`."""
+def cost_cells(cost: Cost, names: Sequence[str] = COSTS) -> list[str]:
+    """A cost for a person.
+
+    :param names: of :data:`COSTS`
+    """
     none = text("words.none")
-    training = none if cost.training_seconds is None else text("comparison.seconds_value", seconds=cost.training_seconds)  # fmt: skip
-    return [
-        f"{cost.texts_per_second:,.0f}",
-        f"{cost.pieces_per_second:,.0f}",
-        f"{1000 * cost.cpu_seconds / max(1, cost.n_texts):,.2f}",
-        f"{cost.n_bytes / 1e6:,.1f} MB",
-        none if cost.parameters is None else f"{cost.parameters / 1e6:,.1f} M",
-        training if cost.training_device is None else f"{training} ({cost.training_device})",
-        f"{cost.encoder} ({cost.mode})",
-    ]
+    trained = cost.training_seconds is not None
+    training = text("comparison.seconds_value", seconds=cost.training_seconds) if trained else none
+    if trained and cost.training_device is not None:
+        training += f" ({device_title(cost.training_device)})"
+    cells = {
+        "speed": f"{cost.texts_per_second:,.0f}",
+        "pieces": f"{cost.pieces_per_second:,.0f}",
+        "time": f"{cost.milliseconds_per_text:,.2f} ms",
+        "size": f"{cost.n_bytes / 1e6:,.1f} MB",
+        "parameters": none if cost.parameters is None else f"{cost.parameters / 1e6:,.1f} M",
+        "training": training,
+        "encoder": cost.encoder,
+    }
+    return [cells[name] for name in names]
+
+
+def device_title(device: str) -> str:
+    """``"cpu" -> "CPU"``"""
+    return device.upper() if device.islower() else device
 
 
 def ends(difference: float, low: float, high: float) -> str:
@@ -467,14 +512,20 @@ def rounded(n: int) -> int:
 
 def _cost_sentence(pair: Pair, first: Cost, other: Cost) -> str:
     """How the other run's cost is to the first one's, and whether cost may decide."""
-    speed, size = other.texts_per_second / max(first.texts_per_second, 1e-9), other.n_bytes / max(1, first.n_bytes)  # fmt: skip
+    mine, theirs = other.milliseconds_per_text, first.milliseconds_per_text
+    speed, size = theirs / max(mine, 1e-9), other.n_bytes / max(1, first.n_bytes)
+    kind = "quicker" if speed > _CLEAR else "slower" if speed < 1 / _CLEAR else "alike"
     said = text(
-        "compare.cost", first=pair.first, other=pair.other, speed=_times(speed), size=_times(size), device=other.device,
-        mine=other.texts_per_second, theirs=first.texts_per_second,
+        f"compare.cost_{kind}", first=pair.first, other=pair.other, ratio=_times(max(speed, 1 / max(speed, 1e-9))),
+        mine=f"{mine:,.2f}", theirs=f"{theirs:,.2f}", device=device_title(other.device),
     )  # fmt: skip
-    cheaper = pair.other if speed > 1.2 else pair.first if speed < 1 / 1.2 else None
-    if pair.outcome in {"chance", "same"} and cheaper is not None:
-        return text("compare.cost_decides", said=said, cheaper=cheaper)
+    if abs(size - 1) < 0.01:
+        said += text("compare.size_alike")
+    else:
+        said += text("compare.size", other=pair.other, first=pair.first, ratio=_times(size))
+    if pair.outcome in {"chance", "same"} and kind != "alike":
+        cheaper = pair.other if kind == "quicker" else pair.first
+        said += text("compare.cost_decides", cheaper=cheaper)
     return said
 
 

@@ -28,9 +28,9 @@ def quality(found: RunComparison) -> Figure:
 
 
 def speed(found: RunComparison) -> Figure:
-    """How quickly each run reads the texts."""
-    rows = [Bar(run.name, run.cost.texts_per_second) for run in found.runs]
-    return bars("speed", text("compare.figure_speed"), rows, x_title=text("compare.cost_speed"))
+    """Computing time of each run."""
+    rows = [Bar(run.name, run.cost.milliseconds_per_text) for run in found.runs]
+    return bars("speed", text("compare.figure_speed"), rows, x_title=text("compare.axis_speed"))
 
 
 def differences(found: RunComparison) -> Figure:
@@ -41,7 +41,7 @@ def differences(found: RunComparison) -> Figure:
             one.difference, one.low, one.high,
         )
         for pair in found.pairs
-        for one in pair.differences
+        for one in map(pair.difference, found.metrics(all_of_them=True))
     ]  # fmt: skip
     first = found.pairs[0]
     title = (

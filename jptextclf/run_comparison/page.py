@@ -9,7 +9,7 @@ from jptextclf.messages import text
 from jptextclf.pages.charts import figure
 from jptextclf.pages.document import Section, document, fragment
 from jptextclf.pages.html import Html, bullets, details, foreign, notice, paragraph, table, together
-from jptextclf.run_comparison.content import COSTS, cost_cells, count_kinds, ends
+from jptextclf.run_comparison.content import COSTS, cost_cells, count_kinds, device_title, ends
 from jptextclf.run_comparison.figures import figures
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _summary(found: RunComparison) -> Html:
 
 
 def _scores(found: RunComparison) -> Html:
-    metrics = [one.metric for one in found.runs[0].scores]
+    metrics = found.metrics(all_of_them=True)
     rows = [
         [foreign(run.name), *(Html(_unbroken(str(run.score(one)))) for one in metrics)] for run in found.runs
     ]
@@ -85,12 +85,12 @@ def _scores(found: RunComparison) -> Html:
 
 
 def _quality(found: RunComparison, drawn: dict[str, Figure]) -> Html:
-    names = [one.metric for one in found.pairs[0].differences]
+    names = found.metrics(all_of_them=True)
     columns = [text("compare.pair"), *map(metric_title, names), text("compare.mcnemar")]
     rows = [
         [
             foreign(text("compare.minus", first=pair.first, other=pair.other)),
-            *(Html(_unbroken(ends(one.difference, one.low, one.high))) for one in pair.differences),
+            *(Html(_unbroken(str(pair.difference(one)))) for one in names),
             f"p = {pair.adjusted_mcnemar:.3g}",
         ]
         for pair in found.pairs
@@ -111,7 +111,7 @@ def _unbroken(figures: str) -> str:
 def _cost(found: RunComparison, drawn: dict[str, Figure]) -> Html:
     columns = [text("compare.run"), *(text(f"compare.cost_{one}") for one in COSTS)]
     rows = [[foreign(run.name), *(foreign(one) for one in cost_cells(run.cost))] for run in found.runs]
-    said = text("compare.cost_how", device=found.runs[0].cost.device, n=found.n_texts)
+    said = text("compare.cost_how", device=device_title(found.runs[0].cost.device), n=found.n_texts)
     return together(
         table(columns, rows, caption=text("compare.h_cost")),
         paragraph(said, soft=True),
