@@ -1,14 +1,13 @@
 """Two or more runs on the same labelled texts: which is better, whether that may be chance, and what each costs.
 
-Start reading here: what runs say and cost is measured in :mod:`~jptextclf.run_comparison.measuring`, what it amounts to
-stands in :mod:`~jptextclf.run_comparison.content`, its page in :mod:`~jptextclf.run_comparison.page`, and its files in
-:mod:`~jptextclf.run_comparison.files`.
+Start reading here: what runs say and cost is measured in :mod:`~jptextclf.run_comparison.measuring` and judged in
+:mod:`~jptextclf.run_comparison.judging`; what it amounts to stands in :mod:`~jptextclf.run_comparison.content`, its page
+in :mod:`~jptextclf.run_comparison.page`, and its files in :mod:`~jptextclf.run_comparison.files`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +15,7 @@ import numpy as np
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.data.personal import mask
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.evaluation import (
-    DEFAULT_METRIC,
-    LEVEL,
-    label_differences,
-    metric_names,
-    metric_value,
-    resampled_differences,
-    score,
-)
+from jptextclf.evaluation import DEFAULT_METRIC, metric_names, score
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import listing
 from jptextclf.progress import Logged
@@ -32,13 +23,11 @@ from jptextclf.run_comparison.content import (
     Answer,
     Change,
     ComparedRun,
-    LabelDifference,
-    MetricDifference,
-    Pair,
     RunComparison,
 )
+from jptextclf.run_comparison.judging import adjust, judge_pair
 from jptextclf.run_comparison.measuring import Answered, Subject, answer
-from jptextclf.significance import bootstrap_p_value, holm, mcnemar, right_altogether
+from jptextclf.significance import right_altogether
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +39,6 @@ if TYPE_CHECKING:
     from jptextclf.progress import Progress
 
 __all__ = ["RunComparison", "Subject", "compare_runs", "shared_schema"]
-
-_MOST_LABELS = 200
-"""Labels with an interval each."""
 
 
 def compare_runs(
@@ -93,14 +79,16 @@ def compare_runs(
     options: dict[str, Any] = {"resamples": resamples, "seed": seed}
     evaluations = [score(schema, references, one.ids, **options) for one in answered]
     pairs = [
-        _pair(subjects, evaluations, answered, number, references, metric, options)
-        for number in range(1, len(subjects))
-    ]
+        judge_pair(
+            (subjects[0].name, other.name), schema, references, answered[0].ids, said.ids, metric=metric, **options
+        )
+        for other, said in zip(subjects[1:], answered[1:], strict=True)
+    ]  # fmt: skip
     return RunComparison(
         schema=schema,
         metric=metric,
         runs=tuple(_compared(*one) for one in zip(subjects, evaluations, answered, strict=True)),
-        pairs=_adjusted(pairs),
+        pairs=adjust(pairs),
         changes=_changes(schema, texts, references, answered),
         n_texts=len(texts),
         source=source,
@@ -163,94 +151,6 @@ def _compared(subject: Subject, evaluation: Evaluation, answered: Answered) -> C
         n_truncated=answered.n_truncated,
         text_columns=subject.text_columns,
         cost=answered.cost,
-    )
-
-
-def _pair(
-    subjects: Sequence[Subject],
-    evaluations: Sequence[Evaluation],
-    answered: Sequence[Answered],
-    number: int,
-    references: NDArray[np.int64],
-    metric: str,
-    options: dict[str, Any],
-) -> Pair:
-    """A run against the first one."""
-    schema = evaluations[0].schema
-    first, other = answered[0].ids, answered[number].ids
-    return Pair(
-        first=subjects[0].name,
-        other=subjects[number].name,
-        metric=metric,
-        differences=_differences(schema, references, first, other, options),
-        mcnemar=mcnemar(right_altogether(references, first), right_altogether(references, other)),
-        n_changed=int((~right_altogether(first, other)).sum()),
-        labels=_labels(evaluations[0], evaluations[number], references, first, other, options),
-    )
-
-
-def _differences(
-    schema: LabelSchema,
-    references: NDArray[np.int64],
-    first: NDArray[np.int64],
-    other: NDArray[np.int64],
-    options: dict[str, Any],
-) -> tuple[MetricDifference, ...]:
-    names = metric_names(schema)
-    resampled = resampled_differences(schema, references, other, first, names, **options)
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return tuple(
-        MetricDifference(
-            metric=name,
-            difference=metric_value(name, schema, references, other)
-            - metric_value(name, schema, references, first),
-            low=float(low[place]),
-            high=float(high[place]),
-            standard_error=float(resampled[:, place].std(ddof=1)) if len(resampled) > 1 else 0.0,
-            p_value=bootstrap_p_value(resampled[:, place]),
-        )
-        for place, name in enumerate(names)
-    )
-
-
-def _labels(
-    first: Evaluation,
-    other: Evaluation,
-    references: NDArray[np.int64],
-    ids_of_first: NDArray[np.int64],
-    ids_of_other: NDArray[np.int64],
-    options: dict[str, Any],
-) -> tuple[LabelDifference, ...]:
-    """F1 of each label under both runs; of a multi-label task also a test for each label."""
-    schema = first.schema
-    intervals: Sequence[tuple[float, float] | None] = [None] * schema.n_labels
-    if schema.n_labels <= _MOST_LABELS:
-        intervals = label_differences(schema, references, ids_of_other, ids_of_first, **options)
-    found = [
-        LabelDifference(one.name, one.support, one.f1, two.f1, ends)
-        for one, two, ends in zip(first.per_label, other.per_label, intervals, strict=True)
-    ]
-    if not schema.is_multilabel:
-        return tuple(found)
-    tests = [
-        mcnemar(
-            ids_of_first[:, place] == references[:, place], ids_of_other[:, place] == references[:, place]
-        )
-        for place in range(schema.n_labels)
-    ]
-    adjusted = holm([one.p_value for one in tests])
-    return tuple(
-        replace(one, test=test, adjusted=p) for one, test, p in zip(found, tests, adjusted, strict=True)
-    )
-
-
-def _adjusted(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
-    """The pairs with p-values that allow for their number."""
-    by_metric = holm([one.verdict.p_value for one in pairs])
-    by_texts = holm([one.mcnemar.p_value for one in pairs])
-    return tuple(
-        replace(pair, tests=len(pairs), adjusted=adjusted, adjusted_mcnemar=of_texts)
-        for pair, adjusted, of_texts in zip(pairs, by_metric, by_texts, strict=True)
     )
 
 

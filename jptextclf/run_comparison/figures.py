@@ -29,7 +29,7 @@ def quality(found: RunComparison) -> Figure:
 
 def speed(found: RunComparison) -> Figure:
     """Computing time of each run."""
-    rows = [Bar(run.name, run.cost.milliseconds_per_text) for run in found.runs]
+    rows = [Bar(run.name, round(run.cost.milliseconds_per_text, 2)) for run in found.runs]
     return bars("speed", text("compare.figure_speed"), rows, x_title=text("compare.axis_speed"))
 
 

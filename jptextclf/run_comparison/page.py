@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jptextclf.pages.charts import Figure
-    from jptextclf.pages.html import Kind
     from jptextclf.run_comparison.content import Answer, Change, Pair, RunComparison
 
 MOST_TEXTS = 200
 """Texts on the page; the files hold all."""
-_NOTICES: dict[str, Kind] = {"better": "ok", "worse": "warning", "chance": "note", "same": "note"}
 
 
 def page(found: RunComparison) -> str:
@@ -68,10 +66,7 @@ def _summary(found: RunComparison) -> Html:
     """What a person who reads nothing else should know."""
     remarks = [notice(one, kind="warning") for one in found.notes]
     others = [one for one in found.remarks() if one not in found.notes]
-    parts = [
-        together(notice(pair.sentence, kind=_NOTICES[pair.outcome]), bullets(said))
-        for pair, said in found.verdicts()
-    ]
+    parts = [together(notice(pair.sentence, kind="note"), bullets(said)) for pair, said in found.verdicts()]
     return together(*remarks, *parts, bullets(others))
 
 
@@ -113,7 +108,7 @@ def _cost(found: RunComparison, drawn: dict[str, Figure]) -> Html:
     rows = [[foreign(run.name), *(foreign(one) for one in cost_cells(run.cost))] for run in found.runs]
     said = text("compare.cost_how", device=device_title(found.runs[0].cost.device), n=found.n_texts)
     return together(
-        table(columns, rows, caption=text("compare.h_cost")),
+        table(columns, rows),
         paragraph(said, soft=True),
         figure(drawn["speed"]),
     )
@@ -158,9 +153,9 @@ def _changes(found: RunComparison) -> Html:
             # Each kind its share of the page, and what earlier ones left over.
             shown = changes[: room // (len(lists) - place)]
             room -= len(shown)
-            title = text(
-                f"compare.title_{kind}", first=pair.first, other=pair.other, n=len(changes), shown=len(shown)
-            )
+            title = text(f"compare.count_{kind}", first=pair.first, other=pair.other)
+            amount = "all" if len(shown) == len(changes) else "surest"
+            title = text(f"compare.title_{amount}", title=title, n=len(changes), shown=len(shown))
             parts.append(details(title, _texts(shown, pair, number)))
     return together(*parts) if found.changes else paragraph(text("compare.no_changes"))
 
