@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         load,
         predict_file,
         push,
+        report,
         search,
         train,
     )
     from jptextclf.cross_validation import CrossValidation
     from jptextclf.errors import ConfigError, DataError, JptextclfError, LicenseError, SetupError, WorkError
     from jptextclf.estimator import TextClassifier
+    from jptextclf.preparing import check_data, fix_data, split_data
     from jptextclf.run_comparison import RunComparison
     from jptextclf.searching import SearchResult
 
@@ -41,16 +43,20 @@ _HOMES = {
     "RunComparison": "run_comparison",
     "SearchResult": "searching",
     "TextClassifier": "estimator",
+    "check_data": "preparing",
     "compare": "api",
     "cross_validate": "api",
     "evaluate": "api",
     "export": "api",
+    "fix_data": "preparing",
     "license_check": "api",
     "license_report": "api",
     "load": "api",
     "predict_file": "api",
     "push": "api",
+    "report": "api",
     "search": "api",
+    "split_data": "preparing",
     "train": "api",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -75,16 +81,20 @@ __all__ = [
     "TextClassifier",
     "WorkError",
     "__version__",
+    "check_data",
     "compare",
     "cross_validate",
     "evaluate",
     "export",
+    "fix_data",
     "license_check",
     "license_report",
     "load",
     "predict_file",
     "push",
+    "report",
     "search",
+    "split_data",
     "train",
 ]
 
