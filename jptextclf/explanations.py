@@ -81,13 +81,13 @@ def explain(code: str) -> Explanation:
 
 
 def _named(key: str) -> str:
-    """A sentence with the names of its fields in place of their values: ``{path}`` -> ``‹file›``."""
+    """A sentence with the names of its fields in place of their values: ``{path}`` -> ``<file>``."""
     template = keys(language())[key]
     parts = []
     for literal, name, _, _ in string.Formatter().parse(template):
         parts.append(literal)
         if name and name not in _AT_THE_END:
-            parts.append(f"‹{_name_of(name)}›")
+            parts.append(f"<{_name_of(name)}>")
     return "".join(parts).strip()
 
 

@@ -12,6 +12,7 @@ import click
 
 from jptextclf import __version__, launched
 from jptextclf.cli._command import Group, Option, Terminated
+from jptextclf.cli._streams import prepare_streams
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -32,10 +33,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of ``jptextclf`` and of ``python -m jptextclf``."""
-    # A terminal or pipe that cannot show a character shows "?" instead of ending the program.
     _open_missing_streams()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    prepare_streams()
     signal.signal(signal.SIGTERM, _terminated)
     # libgomp's threads spin while they wait; on a machine that does anything else beside, a training step
     # then takes four times as long. Short spinning costs nothing measurable on an idle machine.
