@@ -826,7 +826,7 @@ def _require_same_rows(
     """:raises DataError: a run reads other rows than the first one (``JPT-D083``)"""
     if first and (read.rows, read.labels) != (examples.rows, examples.labels):
         raise DataError(
-            "D083", first=first[0].name, other=name, n_first=len(examples), n_other=len(read),
+            "D083", run=first[0].name, other_run=name, n_first=len(examples), n_other=len(read),
             first_columns=listing(first[0].text_columns), other_columns=listing(columns),
         )  # fmt: skip
 

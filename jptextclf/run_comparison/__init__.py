@@ -111,7 +111,7 @@ def shared_schema(names: Sequence[str], schemas: Sequence[LabelSchema]) -> Label
         raise ConfigError("U196", n=len(schemas))
     first = schemas[0]
     for name, schema in zip(names[1:], schemas[1:], strict=True):
-        fields = {"first": names[0], "other": name}
+        fields = {"run": names[0], "other_run": name}
         if schema.is_multilabel != first.is_multilabel:
             raise ConfigError("U197", **fields, first_task=first.task, other_task=schema.task)
         if not set(first.names) & set(schema.names):

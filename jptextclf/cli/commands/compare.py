@@ -14,7 +14,7 @@ from jptextclf.messages import text
 
 
 @click.command("compare", cls=Command)
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN_A RUN_B [RUN]...", nargs=-1, type=click.Path(path_type=Path))
 @option("--data", "compared_data", required=True)
 @option("--split", type=click.Choice(["train", "validation", "test"]))
 @option("--metric", "compared_metric", default="macro_f1", show_default=True)
