@@ -129,3 +129,91 @@ def test_close_names_are_suggested(word, known, expected):
 
 def test_far_names_are_not_suggested():
     assert messages.did_you_mean("zzz", ["label"]) == ""
+
+
+KANA_OR_KANJI = re.compile("[\u3041-\u30fa\u4e00-\u9fff]")
+# Names, numbers and formulas are the same in both languages.
+SAME_IN_BOTH = re.compile(
+    r"(?:\{[^}]*\}|[\W\d_]|[A-Z][\w.-]*|F1|pieces|softmax|sigmoid|jptextclf|pip|https?|train|validation|test|id|n|p|s|rev)*"
+)
+
+
+def test_nothing_of_the_other_language_is_left():
+    # Japanese labels and texts stand in English examples, in quotes or code.
+    quoted = r"\"[^\"]*\"|“[^”]*”|`[^`]*`|--\S+ \S+|```.*"
+    allowed = ("help.", "opt.", "explain.", "export.usage", "settings.")
+    english = {
+        key: one
+        for key, one in messages.keys("en").items()
+        if not key.startswith(allowed) and KANA_OR_KANJI.search(re.sub(quoted, "", one, flags=re.S))
+    }
+    assert english == {}
+    japanese = {
+        key: one
+        for key, one in messages.keys("ja").items()
+        if not KANA_OR_KANJI.search(one)
+        and one == messages.keys("en")[key]
+        and not SAME_IN_BOTH.fullmatch(one)
+    }
+    assert japanese == {}
+
+
+# One spelling for one thing; what stands left is never written.
+SPELLINGS = {
+    "メモリー": "メモリ",
+    "サーバ(?!ー)": "サーバー",
+    "ユーザ(?!ー)": "ユーザー",
+    "フォルダ(?!ー)": "フォルダー",
+    "パラメータ(?!ー)": "パラメーター",
+    "エンコーダ(?!ー)": "エンコーダー",
+    "トークナイザ(?!ー)": "トークナイザー",
+    "ディレクトリー": "ディレクトリ",
+    "ライブラリー": "ライブラリ",
+    "カテゴリー": "カテゴリ",
+    "出来ま": "できま",
+    "下さい": "ください",
+    "為、": "ため、",
+    "ヶ": "か",
+    "学習済モデル": "学習済みモデル",
+    "アノテータ(?!ー)": "アノテーター",
+    "ラベリング": "ラベル付け",
+}
+
+
+@pytest.mark.parametrize("pattern", SPELLINGS)
+def test_one_spelling_for_one_thing(pattern):
+    found = {key: one for key, one in messages.keys("ja").items() if re.search(pattern, one)}
+    assert not found, f"write {SPELLINGS[pattern]}"
+
+
+def test_every_command_and_option_has_help_in_both_languages():
+    import click
+
+    from jptextclf.cli import cli
+
+    def walk(command, path):
+        yield path, command
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                yield from walk(command.get_command(context, name), (*path, name))
+
+    for language in messages.LANGUAGES:
+        known = messages.keys(language)
+        for path, command in walk(cli, ()):
+            for one in command.params:
+                if isinstance(one, click.Option) and one.name not in {"help", "version", "lang"}:
+                    assert f"opt.{one.name}" in known, (language, path, one.name)
+            if path:
+                messages.use_language(language)
+                shown = command.get_short_help_str()
+                assert shown, (language, path)
+                assert bool(KANA_OR_KANJI.search(shown)) == (language == "ja"), (language, path)
+
+
+def test_no_sentence_for_a_person_stands_in_the_code():
+    literal = re.compile(
+        r"(?:click\.echo|\bsay|\.say|\.warn|print_table)\(\s*f?\"([^\"]*[a-zA-Z]{3,} [a-zA-Z]{2,}[^\"]*)\""
+    )
+    found = {path.name: literal.findall(text) for path, text in SOURCE.items() if literal.search(text)}
+    assert found == {}
