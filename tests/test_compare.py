@@ -127,6 +127,19 @@ def test_several_pairs_are_judged_more_strictly():
     assert adjusted[0].adjusted == pytest.approx(3 * alone.verdict.p_value)
     assert adjusted[0].adjusted_mcnemar == pytest.approx(3 * 2 / 64)
     assert adjust([alone])[0].adjusted == alone.verdict.p_value
+    assert alone.outcome == "better"
+
+
+def test_what_only_many_comparisons_make_chance_is_explained():
+    references = [0, 1] * 50
+    base, good = list(references), list(references)
+    for place in range(7):
+        base[place] = 1 - base[place]
+    good[50] = 1 - good[50]
+    alone = judged(references, base, good, metric="accuracy", resamples=1000)
+    found = adjust([alone] * 40)[0]
+    assert (alone.outcome, found.outcome) == ("better", "chance")
+    assert "40 comparisons were made at once" in found.sentence
 
 
 def test_what_became_of_a_text():

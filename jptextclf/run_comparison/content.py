@@ -226,7 +226,11 @@ class Pair:
         ends = {"difference": found.difference, "low": found.low, "high": found.high}
         if self.outcome == "better":
             return text("compare.better", better=self.other, worse=self.first, **ends, **fields)
-        said = text("compare.chance", first=self.first, other=self.other, **ends, **fields)
+        sides = {"first": self.first, "other": self.other}
+        said = text("compare.chance", **sides, **ends, **fields)
+        if found.low > 0 or found.high < 0:
+            # Only the number of comparisons makes it chance.
+            said = text("compare.chance_among_many", said=said, tests=self.tests, p=self.adjusted)
         needed = self.texts_needed
         if needed is None:
             return said
