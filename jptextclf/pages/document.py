@@ -37,19 +37,19 @@ def document(title: str, sections: Sequence[Section], *, lead: Html | str = "", 
     if script:
         digest = base64.b64encode(hashlib.sha256(code.encode("utf-8")).digest()).decode("ascii")
         policy += f"; script-src 'sha256-{digest}'"
-    contents = "".join(f'<li><a href="#{one.id}">{escape(one.heading)}</a></li>' for one in sections)
+    contents = "".join(f'<li><a href="#{one.id}">{escaped(one.heading)}</a></li>' for one in sections)
     body = "\n".join(
-        f'<section aria-labelledby="{one.id}"><h2 id="{one.id}" tabindex="-1">{escape(one.heading)}</h2>\n{one.body}\n</section>'
+        f'<section aria-labelledby="{one.id}"><h2 id="{one.id}" tabindex="-1">{escaped(one.heading)}</h2>\n{one.body}\n</section>'
         for one in sections
     )
     return (
         f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f'<meta name="robots" content="noindex">\n<title>{escape(title)}</title>\n'
+        f'<meta name="robots" content="noindex">\n<title>{escaped(title)}</title>\n'
         f"<style>\n{_file('style.css')}{_file('page.css')}</style>\n</head>\n"
         f'<body class="jp">\n<a class="skip" href="#main">{escape(text("pages.skip"))}</a>\n'
-        f"<header><h1>{escape(title)}</h1>\n{escaped(lead)}\n"
+        f"<header><h1>{escaped(title)}</h1>\n{escaped(lead)}\n"
         f'<nav aria-label="{escape(text("pages.contents"))}"><ol>{contents}</ol></nav></header>\n'
         f'<main id="main">\n{body}\n</main>\n{f"<script>{code}</script>" if script else ""}\n</body>\n</html>\n'
     )

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Literal
 
 from jptextclf.messages import text
-from jptextclf.pages.visible import parts
+from jptextclf.pages.visible import parts, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +24,10 @@ class Html(str):
 
 
 def escaped(part: object) -> Html:
-    """HTML as it is, everything else escaped."""
-    return part if isinstance(part, Html) else Html(escape(str(part)))
+    """HTML as it is; everything else escaped, with what cannot be seen by name, line feeds apart."""
+    if isinstance(part, Html):
+        return part
+    return Html("\n".join(escape(visible(line)) for line in str(part).split("\n")))
 
 
 def together(*found: object) -> Html:
@@ -112,7 +114,7 @@ def table(
         for place, name in enumerate(columns)
     )
     body = "\n".join(f"<tr>{_row(row, numbers_from, row_headers=row_headers)}</tr>" for row in rows)
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    said = f"<caption>{escaped(caption)}</caption>" if caption else ""
     return Html(
         f'<div class="scroll" tabindex="0"><table>{said}\n<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
     )

@@ -60,6 +60,8 @@ def figure(found: Figure, caption: str = "") -> Html:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "–"
     if isinstance(value, float):
         return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -188,7 +190,15 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
 
 
 def tick_name(value: float) -> str:
+    """``1234.0 -> "1,234"``, ``0.25 -> "0.25"``; a dash for what is no number."""
+    if not math.isfinite(value):
+        return "–"
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 1 else f"{value:g}"
+
+
+def decimals(value: float) -> str:
+    """``0.8213 -> "0.821"``; a dash for what is no number."""
+    return f"{value:.3f}" if math.isfinite(value) else "–"
 
 
 def finite(values: Iterable[float]) -> list[float]:

@@ -17,6 +17,7 @@ from jptextclf.pages.charts._drawing import (
     Figure,
     FigureTable,
     dashes,
+    decimals,
     finite,
     frame,
     legend,
@@ -108,7 +109,7 @@ def lines(
         _line(drawing, points, x, y, place)
     rows = [(one.name, a, b) for one in series for a, b in zip(one.xs, one.ys, strict=True)]
     table = FigureTable((text("pages.series"), x_title, y_title), tuple(rows))
-    said = "; ".join(f"{one.name}: {one.ys[-1]:.3f}" for one in series if len(one.ys))
+    said = "; ".join(f"{one.name}: {decimals(one.ys[-1])}" for one in series if len(one.ys))
     below = legend([one.name for one in series]) if len(series) > 1 else Html("")
     return Figure(name, title, drawing.svg(said), table, below)
 

@@ -13,6 +13,7 @@ from jptextclf.pages.charts._drawing import (
     Drawing,
     Figure,
     FigureTable,
+    decimals,
     finite,
     frame,
     margin_for,
@@ -80,16 +81,20 @@ def intervals(
     for place, one in enumerate(drawn):
         y = _TOP + (place + 0.5) * _ROW
         drawing.text(left - 10, y + 4.5, one.name, anchor="end", room=left - 14)
+        if notes[place]:
+            drawing.text(WIDTH - 10, y + 4.5, notes[place], anchor="end", classes="soft")
+        if not finite([one.value + one.low + one.high]):
+            continue
         ends = [max(low, min(high, end)) for end in (one.low, one.high)]
         drawing.line(x(ends[0]), y, x(ends[1]), y, "line s0")
         for end in ends:
             drawing.line(x(end), y - 5, x(end), y + 5, "line s0")
         drawing.circle(x(max(low, min(high, one.value))), y, 5, "f0")
-        if notes[place]:
-            drawing.text(WIDTH - 10, y + 4.5, notes[place], anchor="end", classes="soft")
     columns = (text("pages.name"), x_title, text("pages.low"), text("pages.high"), text("pages.n"))
     cells = tuple((one.name, one.value, one.low, one.high, "" if one.n is None else one.n) for one in rows)
-    said = "; ".join(f"{one.name}: {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" for one in drawn[:10])
+    said = "; ".join(
+        f"{one.name}: {decimals(one.value)} [{decimals(one.low)}, {decimals(one.high)}]" for one in drawn[:10]
+    )
     return Figure(name, title, drawing.svg(said), FigureTable(columns, cells))
 
 
