@@ -43,6 +43,7 @@ def test_a_pair_by_hand():
     # F1 of label 0: 2*1/(10+1) before, 2*9/(10+9) now.
     assert found.labels[0].first == pytest.approx(2 / 11)
     assert found.labels[0].other == pytest.approx(18 / 19)
+    assert found.most_changed is found.labels[0]
 
 
 def test_the_sentence_names_the_better_one_whichever_comes_first():

@@ -214,6 +214,12 @@ class Pair:
         return detectable(self.verdict.standard_error, tests=self.tests)
 
     @property
+    def most_changed(self) -> LabelDifference | None:
+        """The label with the largest difference whose interval leaves out 0; None where there is none."""
+        clear = [one for one in self.labels if one.interval and (one.interval[0] > 0 or one.interval[1] < 0)]
+        return max(clear, key=lambda one: abs(one.difference), default=None)
+
+    @property
     def sentence(self) -> str:
         """The verdict in plain words."""
         found, n = self.verdict, self.mcnemar.n_texts
@@ -230,7 +236,7 @@ class Pair:
         said = text("compare.chance", **sides, **ends, **fields)
         if found.low > 0 or found.high < 0:
             # Only the number of comparisons makes it chance.
-            said = text("compare.chance_among_many", said=said, tests=self.tests, p=self.adjusted)
+            said = text("compare.chance_among_many", said=said, tests=self.tests, p=p_text(self.adjusted))
         needed = self.texts_needed
         if needed is None:
             return said
@@ -351,8 +357,11 @@ class RunComparison:
                 counts = {"gained": pair.mcnemar.only_b, "lost": pair.mcnemar.only_a, "n": pair.n_changed}
                 said.append(text("compare.changed", first=pair.first, other=pair.other, **counts))
             if pair.outcome in {"better", "worse"} and pair.adjusted_mcnemar > ALPHA:
-                fields = {"metric": metric_title(self.metric), "p": pair.adjusted_mcnemar}
+                fields = {"metric": metric_title(self.metric), "p": p_text(pair.adjusted_mcnemar)}
                 said.append(text("compare.not_by_texts", **fields))
+            if (label := pair.most_changed) is not None:
+                sides = {"first": pair.first, "other": pair.other, "label": label.name, "n": label.support}
+                said.append(text("compare.most_changed", **sides, before=label.first, now=label.other))
             said.append(_cost_sentence(pair, costs[pair.first], costs[pair.other]))
             yield pair, said
 
@@ -413,7 +422,7 @@ class RunComparison:
             (
                 text("compare.minus", first=pair.first, other=pair.other),
                 *(str(pair.difference(one)) for one in names),
-                f"p = {pair.adjusted_mcnemar:.3g}",
+                p_text(pair.adjusted_mcnemar),
                 f"{pair.mcnemar.only_b:,} / {pair.mcnemar.only_a:,}",
             )
             for pair in self.pairs
@@ -501,6 +510,11 @@ def cost_cells(cost: Cost, names: Sequence[str] = COSTS) -> list[str]:
 def device_title(device: str) -> str:
     """``"cpu" -> "CPU"``"""
     return device.upper() if device.islower() else device
+
+
+def p_text(p_value: float) -> str:
+    """``"p = 0.42"``, ``"p < 0.001"``"""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def ends(difference: float, low: float, high: float) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jptextclf.evaluation import metric_title
-from jptextclf.messages import text
+from jptextclf.messages import listing, text
 from jptextclf.pages.charts import figure
 from jptextclf.pages.document import Section, document, fragment
 from jptextclf.pages.html import Html, bullets, details, foreign, notice, paragraph, table, together
-from jptextclf.run_comparison.content import COSTS, cost_cells, count_kinds, device_title, ends
+from jptextclf.run_comparison.content import COSTS, cost_cells, count_kinds, device_title, ends, p_text
 from jptextclf.run_comparison.figures import figures
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def sections(found: RunComparison) -> list[Section]:
 
 
 def _title(found: RunComparison) -> str:
-    return text("compare.title", names=text("compare.versus").join(run.name for run in found.runs))
+    return text("compare.title", names=listing(run.name for run in found.runs))
 
 
 def _heading(found: RunComparison) -> Html:
@@ -86,7 +86,7 @@ def _quality(found: RunComparison, drawn: dict[str, Figure]) -> Html:
         [
             foreign(text("compare.minus", first=pair.first, other=pair.other)),
             *(Html(_unbroken(str(pair.difference(one)))) for one in names),
-            f"p = {pair.adjusted_mcnemar:.3g}",
+            p_text(pair.adjusted_mcnemar),
         ]
         for pair in found.pairs
     ]
@@ -126,7 +126,7 @@ def _labels(found: RunComparison, drawn: dict[str, Figure]) -> Html:
             [
                 foreign(one.name), f"{one.support:,}", f"{one.first:.3f}", f"{one.other:.3f}",
                 Html(_unbroken(f"{one.difference:+.3f}" if one.interval is None else ends(one.difference, *one.interval))),
-                *([f"p = {one.adjusted:.3g}"] if one.adjusted is not None else []),
+                *([p_text(one.adjusted)] if one.adjusted is not None else []),
             ]
             for one in pair.labels
         ]  # fmt: skip
@@ -179,7 +179,7 @@ def _texts(changes: Sequence[Change], pair: Pair, number: int) -> Html:
     columns = [text("compare.row"), text("compare.text"), text("compare.reference"), pair.first, pair.other]
     rows = [
         [
-            f"{one.row:,}", foreign(one.text, limit=500), _names(one.reference),
+            f"{one.row:,}", _readable(one.text), _names(one.reference),
             _answer(one.answers[0]), _answer(one.answers[number]),
         ]
         for one in changes
@@ -187,9 +187,14 @@ def _texts(changes: Sequence[Change], pair: Pair, number: int) -> Html:
     return table(columns, rows, numbers_from=5)
 
 
+def _readable(found: str) -> Html:
+    """A text in a column that is never too narrow to read."""
+    return Html(f'<div style="min-width:12em">{foreign(found, limit=500)}</div>')
+
+
 def _answer(one: Answer) -> Html:
     sign = text("compare.right") if one.is_right else text("compare.wrong")
-    return Html(f"{_names(one.labels)} {one.probability:.3f} {sign}")
+    return Html(f"{_names(one.labels)} {_unbroken(f'{one.probability:.3f} {sign}')}")
 
 
 def _names(names: Sequence[str]) -> Html:
