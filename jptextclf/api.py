@@ -330,6 +330,8 @@ def _train(
             )
         if is_finished:
             show.say(text("train.is_finished", path=target))
+            if with_report and read_report(report_directory(target)) is None:
+                show.say(text("report.none_yet", run=target))
             return load(target, device=config.device)
         checkpoints, newest = _checkpoints(target, unfinished, now, world, show)
         watchers = Watchers(show, _trackers(target, config, world, show))

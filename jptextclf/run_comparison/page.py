@@ -184,7 +184,7 @@ def _texts(changes: Sequence[Change], pair: Pair, number: int) -> Html:
         ]
         for one in changes
     ]  # fmt: skip
-    return table(columns, rows, numbers_from=5)
+    return table(columns, rows, numbers_from=5, row_headers=False)
 
 
 def _readable(found: str) -> Html:
