@@ -330,7 +330,7 @@ def _train(
             )
         if is_finished:
             show.say(text("train.is_finished", path=target))
-            if with_report and read_report(report_directory(target)) is None:
+            if with_report and not (report_directory(target) / REPORT_JSON).is_file():
                 show.say(text("report.none_yet", run=target))
             return load(target, device=config.device)
         checkpoints, newest = _checkpoints(target, unfinished, now, world, show)
