@@ -2,8 +2,10 @@
 
 import csv
 import json
-from html.parser import HTMLParser
+import weakref
+from dataclasses import replace
 
+import html5lib
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,13 +14,16 @@ from hypothesis import strategies as st
 
 from jptextclf import api, messages
 from jptextclf.cli import cli
+from jptextclf.data.loading import load_data
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.labels import LabelSchema
+from jptextclf.prediction import Predictor
 from jptextclf.progress import Silent
-from jptextclf.run_comparison import shared_schema
+from jptextclf.run_comparison import Subject, compare_runs, shared_schema
 from jptextclf.run_comparison.content import Answer, Change, rounded
 from jptextclf.run_comparison.files import tables
 from jptextclf.run_comparison.judging import adjust, judge_pair
+from jptextclf.run_comparison.page import MOST_TEXTS
 
 BINARY = LabelSchema(("良い", "悪い"), "binary")
 MULTI = LabelSchema(("味", "接客", "部屋"), "multilabel")
@@ -190,16 +195,18 @@ def now(train, data):
 
 
 @pytest.fixture(scope="module")
-def new(train, data):
-    return train("new", data, text_column="本文", label_column="ラベル", mode="features", head="logistic")
-
-
-@pytest.fixture(scope="module")
 def fresh(tmp_path_factory, data):
-    """The same texts as another file, which no run was trained with."""
+    """The same texts as another file, which no run was trained with; one was tested with it."""
     path = tmp_path_factory.mktemp("fresh") / "新しい口コミ.csv"
     path.write_text(data.read_text(encoding="utf-8") + "題,また来ます,良い\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def new(train, data, fresh):
+    return train(
+        "new", data, text_column="本文", label_column="ラベル", mode="features", head="logistic", test=fresh
+    )
 
 
 @pytest.fixture(scope="module")
@@ -249,30 +256,52 @@ def test_a_file_that_a_run_learned_from_is_warned_of(now, new, data, fresh, foun
     assert not any("may have learned" in one for one in found.remarks())
 
 
-class _Page(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.ids = [], []
+def test_one_model_is_in_memory_at_a_time(now, new, fresh):
+    alive = []
 
-    def handle_starttag(self, tag, attrs):
-        self.open.append(tag)
-        self.ids += [value for name, value in attrs if name == "id"]
-        for name, value in attrs:
-            assert name not in {"onclick", "onerror", "onload"}
-            assert name not in {"src", "href"} or value.startswith("#")
+    def opened(run):
+        assert not [one for one in alive if one() is not None]
+        predictor = Predictor.of(run.bundle, "cpu")
+        alive.append(weakref.ref(predictor))
+        return predictor
+
+    examples = load_data(fresh, text_column="本文", label_column="ラベル", training=False).splits["test"]
+    subjects = [
+        Subject(run.path.name, run.bundle, lambda run=run: opened(run), examples.texts, {})
+        for run in (api.load(now.path, device="cpu"), api.load(new.path, device="cpu"), api.load(now.path))
+    ]
+    compare_runs(subjects, examples, source="", split="test", created="", resamples=10, progress=Silent())
+    assert len(alive) == 3
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_the_page_runs_nothing_and_needs_nothing(found, language):
     messages.use_language(language)
     page = found.to_html()
-    parser = _Page()
-    parser.feed(page)
-    assert "script" not in parser.open
-    assert len(parser.ids) == len(set(parser.ids))
-    assert f'<html lang="{language}">' in page
-    assert {"summary", "quality", "cost", "labels", "changes", "how"} <= set(parser.ids)
-    assert "now" in found._repr_html_()
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)
+    assert not list(tree.iter("script"))
+    ids = [one.get("id") for one in tree.iter() if one.get("id")]
+    assert len(ids) == len(set(ids))
+    assert {"summary", "quality", "cost", "labels", "changes", "how"} <= set(ids)
+    assert tree.get("lang") == language
+    for one in tree.iter():
+        assert not [name for name in one.attrib if name.startswith("on")]
+        assert one.get("href", "#").startswith("#")
+        assert "src" not in one.attrib
+    fragment = html5lib.HTMLParser(strict=True).parseFragment(found._repr_html_())
+    assert "now" in "".join(fragment.itertext())
+
+
+def test_texts_and_names_of_others_are_shown_and_never_run(found):
+    said = (Answer(("<b>x</b>",), 0.9, is_right=False), Answer(("悪い",), 0.8, is_right=True))
+    changes = tuple(Change(row, HOSTILE, ("悪い",), said) for row in range(300))
+    runs = (replace(found.runs[0], name="<script>now"), found.runs[1])
+    pairs = (replace(found.pairs[0], first="<script>now"),)
+    page = replace(found, changes=changes, runs=runs, pairs=pairs, source="<script>").to_html()
+    assert "<script" not in page
+    assert "<b>x" not in page
+    assert page.count("&lt;script&gt;alert(1)") == MOST_TEXTS
+    assert f"{MOST_TEXTS} of 300 texts" in page
 
 
 def test_files_hold_everything_and_are_replaced(found, tmp_path):
@@ -318,16 +347,26 @@ def test_the_command_speaks_json_on_stdout_alone(now, new, fresh, tmp_path):
     assert "モデルの比較" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
-def test_three_runs_with_other_labels_and_another_column(now, new, train, reviews, tmp_path):
+@pytest.fixture(scope="module")
+def other_labels(reviews, tmp_path_factory):
+    """Half of the reviews under a third label, and a column of remarks."""
+    path = tmp_path_factory.mktemp("three") / "三つ.csv"
     rows = [
         ("題", words, ("普通", label)[number % 2], f"{number}番だけ")
         for number, (words, label) in enumerate(reviews)
     ]
-    path = tmp_path / "三つ.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("題名", "本文", "ラベル", "備考"), *rows])
-    third = train("third", path, text_column="備考", label_column="ラベル")
-    found = api.compare(now.path, new.path, third.path, data=path, progress=Silent())
+    return path
+
+
+@pytest.fixture(scope="module")
+def third(train, other_labels):
+    return train("third", other_labels, text_column="備考", label_column="ラベル")
+
+
+def test_three_runs_with_other_labels_and_another_column(now, new, third, other_labels):
+    found = api.compare(now.path, new.path, third.path, data=other_labels, progress=Silent())
     # 12 texts have a label that the first two do not know; the third may give it, and is wrong then.
     assert (found.n_texts, found.n_unknown, dict(found.unknown_labels)) == (12, 12, {"普通": 12})
     assert sorted(found.schema.names) == ["悪い", "普通", "良い"]
@@ -394,14 +433,13 @@ def test_texts_without_a_label_that_all_know_are_refused(now, new):
         api.compare(now.path, new.path, data=(["a", "b"], ["x", "y"]), progress=Silent())
 
 
-def test_runs_that_read_other_rows_are_refused(now, train, data, tmp_path):
-    titled = train("titled", data, text_column="題名", label_column="ラベル")
+def test_runs_that_read_other_rows_are_refused(now, third, tmp_path):
     path = tmp_path / "欠け.csv"
-    path.write_text("題名,本文,ラベル\n題,良かった,良い\n,残念,悪い\n", encoding="utf-8")
+    path.write_text("備考,本文,ラベル\n題,良かった,良い\n,残念,悪い\n", encoding="utf-8")
     with pytest.raises(DataError, match="JPT-D083"):
-        api.compare(now.path, titled.path, data=path, progress=Silent())
+        api.compare(now.path, third.path, data=path, progress=Silent())
     found = api.compare(
-        now.path, titled.path, data=path, text_column="本文", label_column="ラベル", progress=Silent()
+        now.path, third.path, data=path, text_column="本文", label_column="ラベル", progress=Silent()
     )
     assert found.n_texts == 2
     assert {one.text_columns for one in found.runs} == {("本文",)}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_TEXTS = 200
 """Texts on the page; the files hold all."""
+_KINDS = ("lost", "gained", "both_wrong")
 
 
 def page(found: RunComparison) -> str:
@@ -142,14 +143,10 @@ def _changes(found: RunComparison) -> Html:
     at_most = MOST_TEXTS // len(found.pairs)
     for number, pair in enumerate(found.pairs, 1):
         parts.append(_counts(found, pair, number))
-        lists = {
-            kind: [one for one in found.changes if one.kind(number) == kind]
-            for kind in ("lost", "gained", "both_wrong")
-        }
+        every = {kind: [one for one in found.changes if one.kind(number) == kind] for kind in _KINDS}
+        lists = [(kind, changes) for kind, changes in every.items() if changes]
         room = at_most
-        for place, (kind, changes) in enumerate(lists.items()):
-            if not changes:
-                continue
+        for place, (kind, changes) in enumerate(lists):
             # Each kind its share of the page, and what earlier ones left over.
             shown = changes[: room // (len(lists) - place)]
             room -= len(shown)
