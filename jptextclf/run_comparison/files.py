@@ -105,7 +105,9 @@ def _cell(value: Any) -> Any:
 
 
 def _write_json(file: Path, data: Any) -> None:
-    file.write_text(json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    # A lone surrogate, which JSON Lines can hold, has no form in UTF-8.
+    encoded = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8", "replace")
+    file.write_bytes(encoded + b"\n")
 
 
 def _seal(directory: Path) -> None:

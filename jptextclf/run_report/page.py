@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from jptextclf.pages.charts import Figure
     from jptextclf.run_report.content import Cell, Example, Report
 
+_MANY_LABELS = 30
+"""Labels whose table is not shown at once."""
+_LONGEST_NAME = 40
 _MIS_CALIBRATED = 0.05
 """Distance of mean probability and accuracy from which the summary calls a model too sure or too careful."""
 
@@ -108,10 +111,10 @@ def _weakest(report: Report) -> list[str]:
     cells = [one for one in report.cells if one.is_error and one.reference == worst.name and one.prediction]
     taken = max(cells, key=lambda one: one.n, default=None)
     if taken is None:
-        return [text("report.weakest", label=worst.name, f1=worst.f1, n=worst.support)]
+        return [text("report.weakest", label=_short(worst.name), f1=worst.f1, n=worst.support)]
     return [
         text(
-            "report.weakest_taken", label=worst.name, f1=worst.f1, n=worst.support, other=taken.prediction,
+            "report.weakest_taken", label=_short(worst.name), f1=worst.f1, n=worst.support, other=_short(taken.prediction),
             n_taken=taken.n,
         )
     ]  # fmt: skip
@@ -181,9 +184,10 @@ def _labels(report: Report, drawn: dict[str, Figure]) -> Html:
         for one in report.evaluation.table()
     ]
     kinds = ("metric", "score", "interval")
+    by_label = table([text(f"evaluation.{one}") for one in names], rows, caption=text("report.h_labels"))
     return _together(
         table([text(f"evaluation.{one}") for one in kinds], scores, caption=text("report.scores")),
-        table([text(f"evaluation.{one}") for one in names], rows, caption=text("report.h_labels")),
+        details(text("report.all_labels", n=len(rows)), by_label) if len(rows) > _MANY_LABELS else by_label,
         _drawn(drawn, "labels", "texts"),
     )
 
@@ -217,6 +221,11 @@ def _wrong_labels(report: Report) -> Html:
     return table(columns, rows, caption=text("report.h_confusion"))
 
 
+def _short(name: str) -> str:
+    """A label name in a sentence or a title, cut where it is long."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
 def _cell_title(cell: Cell) -> str:
     kind = (
         "missed"
@@ -227,7 +236,8 @@ def _cell_title(cell: Cell) -> str:
         if cell.is_error
         else "hit"
     )
-    return text(f"report.title_{kind}", reference=cell.reference, prediction=cell.prediction, n=cell.n)
+    names = {"reference": _short(cell.reference), "prediction": _short(cell.prediction)}
+    return text(f"report.title_{kind}", **names, n=cell.n)
 
 
 def _examples(examples: Sequence[Example]) -> Html:

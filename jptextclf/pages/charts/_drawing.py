@@ -121,13 +121,13 @@ class Drawing:
         room: float = 0,
     ) -> None:
         """:param room: units that are there; what is longer is cut, and whole in its tooltip"""
-        cut = shortened(said, room) if room else said
-        whole = f"<title>{escape(visible(said))}</title>" if cut != said else ""
+        seen = visible(said)
+        cut = shortened(seen, room) if room else seen
+        whole = f"<title>{escape(seen)}</title>" if cut != seen else ""
         kind = f' class="{classes}"' if classes else ""
         turn = f' transform="rotate(-90 {number(x)} {number(y)})"' if turned else ""
-        self.add(
-            f'<text x="{number(x)}" y="{number(y)}" text-anchor="{anchor}"{kind}{turn}>{whole}{escape(visible(cut))}</text>'
-        )
+        place = f'x="{number(x)}" y="{number(y)}" text-anchor="{anchor}"'
+        self.add(f"<text {place}{kind}{turn}>{whole}{escape(cut)}</text>")
 
 
 @dataclass(frozen=True)
