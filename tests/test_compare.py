@@ -320,7 +320,7 @@ def test_files_hold_everything_and_are_replaced(found, tmp_path):
     ]  # fmt: skip
     assert len(rows) == len(found.changes) + 1
     assert {path.stem for path in (out / "csv").iterdir()} == set(tables(found))
-    found.write(out)
+    found.write(str(out))
     (out / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ConfigError, match="JPT-U025"):
         found.write(out)

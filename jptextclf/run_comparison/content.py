@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jptextclf.evaluation import LEVEL, Interval, LabelScores, ScoreRow, Table, metric_title, scores_json
@@ -14,8 +15,8 @@ from jptextclf.messages import listing, text
 from jptextclf.significance import ALPHA, McNemar, detectable, texts_needed
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from jptextclf.labels import LabelSchema
 
@@ -469,7 +470,7 @@ class RunComparison:
 
         return notebook(self)
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: str | os.PathLike[str]) -> Path:
         """Write ``compare.html``, ``compare.json`` and ``csv/``, in the language of now; a comparison there is replaced.
 
         :returns: the page
@@ -478,7 +479,7 @@ class RunComparison:
         """
         from jptextclf.run_comparison.files import write_comparison
 
-        return write_comparison(self, directory)
+        return write_comparison(self, Path(directory))
 
 
 COSTS = ("speed", "pieces", "time", "size", "parameters", "training", "encoder")
