@@ -387,7 +387,9 @@ def test_the_command(ugly):
     assert "What to do" in done.stdout
     assert "1234" not in done.stdout
     done = CliRunner().invoke(cli, ["data", "check", str(ugly), "--model", "none", "--json", "-q"])
-    assert json.loads(done.stdout)["schema_version"] == 1
+    found = json.loads(done.stdout)
+    assert found["schema_version"] == 1
+    assert found["data"]["files"][0]["encoding"]["name"] == "utf-8"
     one = ugly.with_name("one.csv")
     one.write_text("text,label\n良い宿でした,良い\n悪い宿でした,良い\n", encoding="utf-8")
     done = CliRunner().invoke(cli, ["data", "check", str(one), "--model", "none", "--strict"])

@@ -65,7 +65,7 @@ def check_data(
         *find_short(splits),
         *find_length_problems(statistics),
     ]
-    return DataCheck.of(findings, statistics)
+    return DataCheck.of(findings, statistics, None if summary is None else summary.to_json())
 
 
 def _rejected(summary: DataSummary | None) -> Iterator[Finding]:

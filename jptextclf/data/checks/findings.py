@@ -176,11 +176,16 @@ class DataCheck:
 
     findings: tuple[Finding, ...]
     statistics: Statistics
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """How the data were read: files with their encodings, columns, counts; empty where that is not known."""
 
     @classmethod
-    def of(cls, findings: list[Finding], statistics: Statistics) -> DataCheck:
+    def of(
+        cls, findings: list[Finding], statistics: Statistics, data: Mapping[str, Any] | None = None
+    ) -> DataCheck:
+        """What was found, what matters most first."""
         ranked = sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.n, one.kind))
-        return cls(tuple(ranked), statistics)
+        return cls(tuple(ranked), statistics, data or {})
 
     def count(self, severity: Severity) -> int:
         """How many findings there are of a severity."""
@@ -207,9 +212,10 @@ class DataCheck:
             "schema_version": 1,
             "findings": [one.to_json() for one in self.findings],
             "statistics": self.statistics.to_json(),
+            "data": dict(self.data),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> DataCheck:
         found = tuple(Finding.from_json(one) for one in data["findings"])
-        return cls(found, Statistics.from_json(data["statistics"]))
+        return cls(found, Statistics.from_json(data["statistics"]), data["data"])
