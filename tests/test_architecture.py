@@ -18,7 +18,7 @@ ROWS = {
     "pages": 1.3, "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,
     "builtin": 2.3, "encoders": 2.4,
     "adapters": 3.0, "metrics": 3.0,
-    "data": 4.0, "settings": 4.1, "long_texts": 4.5,
+    "data": 4.0, "page_files": 4.05, "settings": 4.1, "long_texts": 4.5,
     "launched": 1.0, "devices": 5.0, "world": 5.0, "sharding": 5.2, "batching": 5.0, "checkpoints": 5.05, "unpadded": 5.05, "heads": 5.06, "model": 5.1, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
     "parameters": 5.15, "losses": 6.0, "trackers": 6.0, "stepping": 6.05, "distillation": 6.05,
     "onnx_model": 5.2, "ngrams": 5.0, "features": 5.2,

@@ -5,11 +5,9 @@ It computes nothing. The directory appears whole or not at all; one that this pa
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.atomic import new_directory, sha256_of
-from jptextclf.data.writers import open_writer
+from jptextclf.page_files import write_page_files
 from jptextclf.run_comparison.figures import figures
 from jptextclf.run_comparison.page import page
 
@@ -17,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from jptextclf.page_files import Tables
     from jptextclf.run_comparison.content import RunComparison
 
-HTML, JSON, CSV = "compare.html", "compare.json", "csv"
-_MANIFEST = "MANIFEST.json"
+NAME = "compare"
+JSON = f"{NAME}.json"
 
 
 def write_comparison(found: RunComparison, directory: Path) -> Path:
@@ -31,19 +30,10 @@ def write_comparison(found: RunComparison, directory: Path) -> Path:
     :raises ConfigError: something else is there (``JPT-U025``)
     :raises WorkError: it cannot be written (``JPT-W011``)
     """
-    with new_directory(directory, overwrite=True, holds=JSON) as staging:
-        (staging / HTML).write_text(page(found), encoding="utf-8", newline="\n")
-        _write_json(staging / JSON, found.to_json())
-        (staging / CSV).mkdir()
-        for name, (columns, rows) in tables(found).items():
-            with open_writer(staging / CSV / f"{name}.csv", columns=columns) as writer:
-                for row in rows:
-                    writer.write(row)
-        _seal(staging)
-    return directory / HTML
+    return write_page_files(directory, NAME, page=page(found), data=found.to_json(), tables=tables(found))
 
 
-def tables(found: RunComparison) -> dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]]:
+def tables(found: RunComparison) -> Tables:
     """Every table of figures by its name: those behind the charts, scores, costs, tests, labels and changed texts."""
     shown: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]] = {
         name: (one.table.columns, one.table.rows) for name, one in figures(found).items()
@@ -102,19 +92,3 @@ def _changes(found: RunComparison) -> tuple[Sequence[str], Iterable[Sequence[Any
 
 def _cell(value: Any) -> Any:
     return "" if value is None else value
-
-
-def _write_json(file: Path, data: Any) -> None:
-    # A lone surrogate, which JSON Lines can hold, has no form in UTF-8.
-    encoded = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8", "replace")
-    file.write_bytes(encoded + b"\n")
-
-
-def _seal(directory: Path) -> None:
-    """List the files, so that a later comparison knows that nothing else lies there."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    listed = {
-        path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "size": path.stat().st_size}
-        for path in files
-    }
-    _write_json(directory / _MANIFEST, {"schema_version": 1, "files": listed})

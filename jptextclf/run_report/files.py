@@ -6,14 +6,12 @@ a run does not. It appears whole or not at all; one that this package wrote is r
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.atomic import new_directory, sha256_of
-from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import LEVEL
+from jptextclf.page_files import write_page_files
 from jptextclf.pages.pictures import to_png
 from jptextclf.run_report.content import Example, Report
 from jptextclf.run_report.figures import figures
@@ -25,9 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jptextclf.bundle import Bundle
+    from jptextclf.page_files import Tables
 
-HTML, JSON, CSV, PNG = "report.html", "report.json", "csv", "png"
-_MANIFEST = "MANIFEST.json"
+NAME = "report"
+HTML, JSON = f"{NAME}.html", f"{NAME}.json"
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,15 @@ def write_report(report: Report, bundle: Bundle, directory: Path, *, png: bool =
     :raises SetupError: ``png``, and what draws them is not installed (``JPT-E001``)
     :raises WorkError: it cannot be written (``JPT-W011``)
     """
-    with new_directory(directory, overwrite=True, holds=JSON) as staging:
-        (staging / HTML).write_text(page(report, bundle), encoding="utf-8", newline="\n")
-        _write_json(staging / JSON, report.to_json())
-        (staging / CSV).mkdir()
-        for name, (columns, rows) in tables(report).items():
-            _write_csv(staging / CSV / f"{name}.csv", columns, rows)
-        if png:
-            (staging / PNG).mkdir()
-            for name, one in figures(report).items():
-                (staging / PNG / f"{name}.png").write_bytes(to_png(one))
-        _seal(staging)
+    drawn = {name: to_png(one) for name, one in figures(report).items()} if png else None
+    write_page_files(
+        directory,
+        NAME,
+        page=page(report, bundle),
+        data=report.to_json(),
+        tables=tables(report),
+        pictures=drawn,
+    )
     return ReportFiles(directory, report)
 
 
@@ -87,7 +84,7 @@ def read_report(directory: Path) -> Report | None:
         raise ConfigError("U200", path=file, problem=f"{type(error).__name__}: {error}") from error
 
 
-def tables(report: Report) -> dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]]:
+def tables(report: Report) -> Tables:
     """Every table of figures by its name: those behind the charts, the scores, the systems and the errors."""
     found: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]] = {
         name: (one.table.columns, one.table.rows) for name, one in figures(report).items()
@@ -112,25 +109,3 @@ def _cells(example: Example) -> tuple[Any, ...]:
     names = ("|".join(example.reference), "|".join(example.predicted))
     probabilities = (round(example.probability, 4), round(example.reference_probability, 4))
     return example.row, example.text, *names, *probabilities, example.truncated
-
-
-def _write_csv(file: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with open_writer(file, columns=columns) as writer:
-        for row in rows:
-            writer.write(row)
-
-
-def _write_json(file: Path, data: Any) -> None:
-    # A lone surrogate, which JSON Lines can hold, has no form in UTF-8.
-    encoded = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8", "replace")
-    file.write_bytes(encoded + b"\n")
-
-
-def _seal(directory: Path) -> None:
-    """List the files, so that a later report knows that nothing else lies there."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    listed = {
-        path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "size": path.stat().st_size}
-        for path in files
-    }
-    _write_json(directory / _MANIFEST, {"schema_version": 1, "files": listed})

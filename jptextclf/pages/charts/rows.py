@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jptextclf.messages import text
 from jptextclf.pages.charts._drawing import (
@@ -90,8 +90,11 @@ def intervals(
         for end in ends:
             drawing.line(x(end), y - 5, x(end), y + 5, "line s0")
         drawing.circle(x(max(low, min(high, one.value))), y, 5, "f0")
-    columns = (text("pages.name"), x_title, text("pages.low"), text("pages.high"), text("pages.n"))
-    cells = tuple((one.name, one.value, one.low, one.high, "" if one.n is None else one.n) for one in rows)
+    columns: tuple[str, ...] = (text("pages.name"), x_title, text("pages.low"), text("pages.high"))
+    cells: tuple[tuple[Any, ...], ...] = tuple((one.name, one.value, one.low, one.high) for one in rows)
+    if any(one.n is not None for one in rows):
+        columns = (*columns, text("pages.n"))
+        cells = tuple((*cell, "" if one.n is None else one.n) for cell, one in zip(cells, rows, strict=True))
     said = "; ".join(
         f"{one.name}: {decimals(one.value)} [{decimals(one.low)}, {decimals(one.high)}]" for one in drawn[:10]
     )
