@@ -81,7 +81,17 @@ def test_every_setting_is_a_parameter_of_the_estimator_with_its_default():
 
 def test_every_option_of_a_run_is_a_keyword_of_train_and_the_other_way_round():
     keywords = set(inspect.signature(train).parameters)
-    of_the_call = {"dry_run", "config", "set", "lock", "overwrite", "resume", "report", "progress", "settings"}
+    of_the_call = {
+        "dry_run",
+        "config",
+        "set",
+        "lock",
+        "overwrite",
+        "resume",
+        "report",
+        "progress",
+        "settings",
+    }
     assert keywords - of_the_call == set(kinds(RunOptions))
     options = {one.name for one in command("train").params if isinstance(one, click.Option)}
     assert set(kinds(RunOptions)) - {"data"} <= options

@@ -47,7 +47,9 @@ class Training:
         assert result_of(out) == self.result
         for path in out.parent.iterdir():
             # An empty one may be so young that nobody has locked it yet; a later start removes it.
-            assert path.name in {out.name, f"{out.name}.report"} or (path.name.startswith(".jptextclf-") and not any(path.iterdir()))
+            assert path.name in {out.name, f"{out.name}.report"} or (
+                path.name.startswith(".jptextclf-") and not any(path.iterdir())
+            )
         return done
 
 
