@@ -5,7 +5,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jptextclf import messages
@@ -329,6 +329,57 @@ def test_a_cleaned_copy_changes_only_what_it_lists(ugly, tmp_path):
     again = fix_data(done.output, tmp_path / "again.csv")
     assert [one.what for one in again.changes] == ["same text as row 3, another label: not decided"]
     assert read(again.output) == rows
+
+
+CELLS = st.sampled_from(
+    [
+        "",
+        " ",
+        "良い宿",
+        "良い宿！",
+        "ﾖｲﾔﾄﾞ",
+        "見え\u200bない",
+        "\u202e逆",
+        "03-1234-5678",
+        "=1+1",
+        "a\nb",
+        "\x07鐘",
+        "一二三",
+        "部屋が綺麗でした".encode().decode("latin-1"),
+    ]
+)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(CELLS, st.sampled_from(["良い", "悪い", "悪い ", "ﾜﾙｲ", "わるい", ""]), CELLS),
+        min_size=1,
+        max_size=12,
+    ),
+    masked=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_difference_is_listed(rows, masked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fix")
+    source = folder / "a.jsonl"
+    source.write_text(
+        "".join(json.dumps({"text": text, "label": label, "id": n, "more": more}) + "\n" for n, (text, label, more) in enumerate(rows, 1)),
+        encoding="utf-8",
+    )  # fmt: skip
+    done = fix_data(source, folder / "b.jsonl", mask=masked)
+    before = {row["id"]: row for row in map(json.loads, source.read_text(encoding="utf-8").splitlines())}
+    after = {row["id"]: row for row in map(json.loads, done.output.read_text(encoding="utf-8").splitlines())}
+    changed = {(one.row, one.column) for one in done.changes}
+    assert done.read == len(before)
+    assert done.kept == len(after)
+    for number, row in before.items():
+        if number not in after:
+            assert (number, "") in changed
+            continue
+        for name, value in row.items():
+            if after[number][name] != value:
+                assert (number, name) in changed, (name, value, after[number][name])
+    assert list(after) == sorted(after)
 
 
 def test_personal_data_are_masked_where_that_is_asked_for(ugly, tmp_path):

@@ -90,7 +90,7 @@ def _show(found: DataCheck, fixed: Fixed | None) -> None:
     rows.append([text("checks.h_total"), *(f"{statistics.sizes[split]:,}" for split in splits)])
     print_table([text("checks.h_label"), *(text(f"words.{split}") for split in splits)], rows)
     if len(names) > len(rows) - 1:
-        click.echo(text("words.and_more", n=len(names) - len(rows) + 1))
+        click.echo(text("checks.more_labels", n=len(names) - len(rows) + 1))
     for sentence in statistics.sentences():
         click.echo(sentence)
     click.echo(f"\n{found.headline}")

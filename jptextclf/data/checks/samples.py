@@ -7,6 +7,6 @@ N_CHARACTERS = 60
 
 def sample(found: str) -> str:
     """``"電話は\\n03-1234-5678" -> "電話は [telephone]"``"""
-    # Masked before it is cut: half a telephone number is not recognised.
-    line = " ".join(mask(found[: 20 * N_CHARACTERS]).split())
+    # Masked in one line and before it is cut: half a telephone number is not recognised.
+    line = mask(" ".join(found[: 20 * N_CHARACTERS].split()))
     return line if len(line) <= N_CHARACTERS else line[: N_CHARACTERS - 1] + "…"
