@@ -393,6 +393,7 @@ def _report_training(
     try:
         found = _measured(
             bundle, result.judged, source=source, check=check, comparison=result.comparison, is_training=True,
+            uncalibrated=result.judged.uncalibrated,
             history={**bundle.record["history"], "metric": bundle.record["plan"]["metric"]},
         )  # fmt: skip
         written = write_report(found, bundle, report_directory(bundle.path))

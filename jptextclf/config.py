@@ -74,6 +74,8 @@ class TrainConfig:
     """Training ends after this many epochs without a better value; 0 or None never ends early."""
     validation_fraction: float = 0.1
     """Share of the training texts held out where no validation split is given."""
+    calibrate: bool = True
+    """Divide the logits by temperatures that the validation texts chose, so that probabilities mean what they say."""
     seed: int = 0
     """Of the split, the head, dropout and the order of texts."""
 
@@ -317,6 +319,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "metric": (_or_none(_one_of(Metric)), "a_metric"),
     "patience": (_or_none(_whole(0, 10_000)), "whole_from_0"),
     "validation_fraction": (_number(0, 0.9, open_low=True), "fraction"),
+    "calibrate": (_is_flag, "a_flag"),
     "seed": (_whole(0, 2**32 - 1), "whole_from_0"),
     "device": (_is_device, "a_device"),
     "precision": (_one_of(Precision), "a_precision"),

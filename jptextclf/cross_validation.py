@@ -283,7 +283,8 @@ class _Work:
         with trackers:
             watchers = Watchers(self.progress, trackers)
             history = fit(prepared, watchers=watchers, checkpoints=checkpoints, resume=newest)
-        predictions, thresholds = predict_splits(prepared, history, self.progress)
+        settled = predict_splits(prepared, history, self.progress)
+        predictions, thresholds = settled.predictions, settled.thresholds
         held = predictions["test"]
         return {
             "indices": np.flatnonzero(self.assigned == number).tolist(),

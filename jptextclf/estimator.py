@@ -66,6 +66,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         metric: str | None = None,
         patience: int | None = 3,
         validation_fraction: float = 0.1,
+        calibrate: bool = True,
         seed: int = 0,
         loss: str = "cross_entropy",
         focal_gamma: float = 2.0,
@@ -113,6 +114,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.metric = metric
         self.patience = patience
         self.validation_fraction = validation_fraction
+        self.calibrate = calibrate
         self.seed = seed
         self.loss = loss
         self.focal_gamma = focal_gamma

@@ -11,7 +11,7 @@ import hashlib
 import os
 import platform
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ import torch
 from jptextclf import baselines, frozen, parameters
 from jptextclf.adapters import TokenizerAdapter, choose_adapter, open_adapter
 from jptextclf.bundle import Bundle
+from jptextclf.calibration import Reliability, fit_temperatures, reliability_of, rescaled
 from jptextclf.data.splits import split_train
 from jptextclf.data.votes import shares_of
 from jptextclf.devices import peak_memory
@@ -36,7 +37,7 @@ from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.long_texts import EncodedTexts, encode_texts, limit_of
 from jptextclf.losses import check_losses
 from jptextclf.messages import listing, text
-from jptextclf.model import Classifier, build_classifier, check_fit
+from jptextclf.model import Classifier, build_classifier, check_fit, divide_logits
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
 from jptextclf.run_lock import make_lock
@@ -179,6 +180,8 @@ class Judged:
     """Ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task."""
     prediction: Prediction
     evaluation: Evaluation
+    uncalibrated: NDArray[np.float32] | None = None
+    """Probabilities before they were calibrated, where that was done."""
 
 
 @dataclass(frozen=True)
@@ -413,7 +416,8 @@ def finish(
     seconds = dict(prepared.seconds)
     schema, config = prepared.schema, prepared.config
     started = time.monotonic()
-    predictions, thresholds = predict_splits(prepared, history, progress)
+    settled = predict_splits(prepared, history, progress)
+    predictions, thresholds = settled.predictions, settled.thresholds
     predictor = prepared.predictor(thresholds, history.model if isinstance(history, FrozenHistory) else None)
     evaluations = {
         name: score(
@@ -462,6 +466,7 @@ def finish(
         components=components,
         record={
             **_record(prepared, history, evaluations, comparison, data_record, seconds),
+            "calibration": settled.calibration(),
             "training_data": [
                 {"name": one.name, "sha256": one.sha256} for one in components if one.role == "training_data"
             ],
@@ -471,19 +476,69 @@ def finish(
     )
     judged = Judged(
         compared_on, prepared.splits[compared_on], prepared.encoded[compared_on].targets, predictions[compared_on],
-        evaluations[compared_on],
+        evaluations[compared_on], settled.uncalibrated.get(compared_on),
     )  # fmt: skip
     return Result(bundle, predictor, comparison, judged)
 
 
-def predict_splits(
-    prepared: Prepared, history: History | FrozenHistory, progress: Progress
-) -> tuple[dict[Split, Prediction], tuple[float, ...]]:
-    """What a trained classifier says about validation and test, with thresholds that validation chose, and these."""
-    predictions = _predict(prepared, history, progress)
-    thresholds = _thresholds(prepared, predictions["validation"], progress)
+@dataclass(frozen=True)
+class Settled:
+    """What a trained classifier says, after validation has settled temperatures and thresholds."""
+
+    predictions: dict[Split, Prediction]
+    thresholds: tuple[float, ...]
+    temperatures: tuple[float, ...]
+    """What its logits were divided by; empty where they were not."""
+    uncalibrated: Mapping[Split, NDArray[np.float32]] = field(default_factory=dict)
+    """Split -> probabilities before that."""
+    before: Reliability | None = None
+    """Of the validation texts, before that."""
+    after: Reliability | None = None
+
+    def calibration(self) -> dict[str, Any] | None:
+        """For the record of a run."""
+        if self.before is None or self.after is None:
+            return None
+        figures = {"before": self.before.to_json(), "after": self.after.to_json()}
+        return {"temperatures": list(self.temperatures), "fitted_on": "validation", **figures}
+
+
+def predict_splits(prepared: Prepared, history: History | FrozenHistory, progress: Progress) -> Settled:
+    """What a trained classifier says about validation and test, calibrated and with thresholds that validation chose.
+
+    Of a fine-tuned classifier the last layer is divided by the temperatures.
+    """
+    settled = Settled(_predict(prepared, history, progress), (), ())
+    if prepared.config.calibrate and not isinstance(history, FrozenHistory):
+        settled = _calibrated(prepared, settled.predictions, progress)
+    thresholds = _thresholds(prepared, settled.predictions["validation"], progress)
     chosen = np.array(thresholds, dtype=np.float32)
-    return {name: replace(one, thresholds=chosen) for name, one in predictions.items()}, thresholds
+    final = {name: replace(one, thresholds=chosen) for name, one in settled.predictions.items()}
+    return replace(settled, predictions=final, thresholds=thresholds)
+
+
+def _calibrated(prepared: Prepared, predictions: dict[Split, Prediction], progress: Progress) -> Settled:
+    is_multilabel = prepared.schema.is_multilabel
+    validation, targets = predictions["validation"], prepared.encoded["validation"].targets
+    temperatures = fit_temperatures(validation.probabilities, targets, is_multilabel=is_multilabel)
+    divide_logits(prepared.classifier, temperatures)
+    scaled = {
+        name: replace(
+            one, probabilities=rescaled(one.probabilities, temperatures, is_multilabel=is_multilabel)
+        )
+        for name, one in predictions.items()
+    }
+    before, after = (
+        reliability_of(one["validation"].probabilities, targets, is_multilabel=is_multilabel)
+        for one in (predictions, scaled)
+    )
+    names = prepared.schema.names if is_multilabel else (text("train.temperature"),)
+    said = listing(f"{name} {value:.2f}" for name, value in zip(names, temperatures, strict=True))
+    progress.say(
+        text("train.calibrated", n=len(validation), temperatures=said, before=before.ece, after=after.ece)
+    )
+    unscaled = {name: one.probabilities for name, one in predictions.items()}
+    return Settled(scaled, (), tuple(float(one) for one in temperatures), unscaled, before, after)
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:

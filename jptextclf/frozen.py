@@ -48,7 +48,7 @@ _OF_FEATURES = ("pooling", "pooled_layers", "head", "extra_columns", "ngrams")
 _OF_FINE_TUNING = (
     "epochs", "batch_size", "learning_rate", "warmup", "weight_decay", "max_grad_norm", "loss", "focal_gamma",
     "label_smoothing", "teacher", "distillation_weight", "distillation_temperature", "layer_decay", "frozen_layers",
-    "gradient_checkpointing", "lora_rank", "lora_alpha", "patience", "checkpoint_steps", "trackers",
+    "gradient_checkpointing", "lora_rank", "lora_alpha", "patience", "calibrate", "checkpoint_steps", "trackers",
 )  # fmt: skip
 _DEFAULTS = {one.name: one.default for one in fields(TrainConfig)}
 

@@ -237,6 +237,28 @@ def _vectors(
     return first_pieces(found, layout) if pooling == "first" else mean_of_pieces(found, layout)
 
 
+def divide_logits(classifier: Classifier, temperatures: NDArray[np.float64]) -> None:
+    """Scale the last layer so that its logits are divided by temperatures; plain transformers then does the same.
+
+    :param temperatures: one for all labels, or one for each.  *Shape:* ``(1,)`` or ``(n_labels,)``
+    :raises SetupError: the network does not end in a linear layer for the labels (``JPT-E098``)
+    """
+    n_labels = classifier.network.config.num_labels
+    ends = [
+        one
+        for one in classifier.network.modules()
+        if isinstance(one, nn.Linear) and one.out_features == n_labels
+    ]
+    if not ends:
+        raise SetupError("E098", architecture=type(classifier.network).__name__)
+    last = ends[-1]
+    factors = torch.as_tensor(1 / temperatures, dtype=last.weight.dtype, device=last.weight.device)
+    with torch.no_grad():
+        last.weight.mul_(factors[:, None])
+        if last.bias is not None:
+            last.bias.mul_(factors)
+
+
 def mean_of_rows(logits: Tensor, text_splits: Tensor) -> Tensor:
     """Logits of texts from those of their windows.
 

@@ -271,7 +271,7 @@ class _Search:
             history = fit(prepared, watchers=Watchers(quiet, trackers, on_epoch))
         if not isinstance(history, FrozenHistory):
             return _finite(history.epochs[history.best_epoch - 1].value)
-        predictions, _ = predict_splits(prepared, history, quiet)
+        predictions = predict_splits(prepared, history, quiet).predictions
         references = prepared.encoded["validation"].targets
         return _finite(
             metric_value(self.metric, prepared.schema, references, predictions["validation"].label_ids)

@@ -8,7 +8,9 @@ import pytest
 
 import jptextclf
 from jptextclf import DryRun, load, predict_file, train
+from jptextclf.calibration import rescaled
 from jptextclf.errors import ConfigError, DataError, SetupError
+from jptextclf.run_report import read_report, report_directory
 
 
 def settings(tiny_encoder, **more):
@@ -368,3 +370,35 @@ def test_a_training_that_fails_at_once_leaves_no_directory(tmp_path, tiny_encode
     with pytest.raises(DataError, match="JPT-D001"):
         train(tmp_path / "no.csv", out=tmp_path / "a" / "b" / "run", **settings(tiny_encoder))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_probabilities_are_calibrated_in_the_weights(tiny_encoder, reviews, tmp_path, multilabel):
+    from transformers import pipeline
+
+    texts = [text for text, _ in reviews] * 2
+    labels = [[label, "部屋"] if multilabel and "部屋" in text else [label] for text, label in reviews] * 2
+    options = settings(tiny_encoder, validation_fraction=0.4, epochs=2, learning_rate=1e-3)
+    plain = train((texts, labels), out=tmp_path / "plain", calibrate=False, report=False, **options)
+    run = train((texts, labels), out=tmp_path / "run", **options)
+    record = run.bundle.record["calibration"]
+    assert plain.bundle.record["calibration"] is None
+    assert len(record["temperatures"]) == (3 if multilabel else 1)
+    assert all(0.2 <= one <= 5 for one in record["temperatures"])
+    before, after = plain.predict(texts).probabilities, run.predict(texts).probabilities
+    assert rescaled(before, record["temperatures"], is_multilabel=multilabel) == pytest.approx(
+        after, abs=1e-5
+    )
+    # Plain transformers knows nothing of temperatures.
+    stock = pipeline(
+        "text-classification",
+        str(run.path),
+        top_k=None,
+        function_to_apply="sigmoid" if multilabel else "softmax",
+    )
+    for text, row in zip(texts[:4], after, strict=False):
+        scores = {one["label"]: one["score"] for one in stock([text])[0]}
+        assert [scores[name] for name in run.schema.names] == pytest.approx(row.tolist(), abs=1e-4)
+    found = read_report(report_directory(run.path))
+    assert found.uncalibrated is not None
+    assert read_report(report_directory(plain.path)) is None

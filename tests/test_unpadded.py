@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from jptextclf.batching import flat_batches, length_groups
 from jptextclf.encodings import Encodings
 from jptextclf.errors import ConfigError, SetupError
-from jptextclf.model import Classifier, compute_logits, compute_vectors, pad, to_device
+from jptextclf.model import (
+    Classifier,
+    compute_logits,
+    compute_vectors,
+    divide_logits,
+    pad,
+    to_device,
+)
 from jptextclf.unpadded import GROUPED, KERNELS, Group, Layout, choose_kernel, try_kernel
 
 SMALL = {
@@ -290,3 +297,14 @@ def test_a_kernel_that_is_not_there_is_refused_with_the_reason():
         classifier.choose_attention("varlen", precision=torch.float32, training=True)
     classifier.choose_attention("padded", precision=torch.float32, training=True)
     assert classifier.kernel is None
+
+
+@pytest.mark.parametrize("temperatures", [[2.5], [0.5, 1.0, 4.0]])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_last_layer_divides_the_logits(name, temperatures):
+    classifier = Classifier(make_network(name).eval())
+    encodings = make_encodings()
+    before = compute_logits(classifier, encodings, max_tokens=10_000)
+    divide_logits(classifier, np.array(temperatures))
+    after = compute_logits(classifier, encodings, max_tokens=10_000)
+    assert after == pytest.approx(before / np.array(temperatures), abs=1e-5)

@@ -7,10 +7,11 @@ Start reading here: what is measured stands in :mod:`~jptextclf.run_report.measu
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.atomic import RUN_RECORD, sha256_of
-from jptextclf.calibration import reliability_of_labels, reliability_of_sets
+from jptextclf.calibration import reliability_of
 from jptextclf.evaluation import label_intervals
 from jptextclf.run_report.content import Report
 from jptextclf.run_report.files import ReportFiles, read_report, report_directory, write_report
@@ -19,6 +20,7 @@ from jptextclf.run_report.measuring import Measured
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from jptextclf.baselines import Comparison
@@ -46,6 +48,7 @@ def make_report(
     created: str,
     comparison: Comparison | None = None,
     check: DataCheck | None = None,
+    uncalibrated: NDArray[np.float32] | None = None,
     history: Mapping[str, Any] | None = None,
     is_training: bool = False,
 ) -> Report:
@@ -59,12 +62,13 @@ def make_report(
     :param created: ISO date and time
     :param comparison: with the baselines, on these texts
     :param check: of all the data
+    :param uncalibrated: probabilities before they were calibrated
     :param history: of the training, as its record has it
     :param is_training: whether these are the evaluation texts of the training itself
     """
     schema = bundle.schema
     measured = Measured(schema, examples, references, prediction)
-    reliability = reliability_of_sets if schema.is_multilabel else reliability_of_labels
+    calibration = partial(reliability_of, references=references, is_multilabel=schema.is_multilabel)
     few = schema.n_labels <= _MOST_LABELS
     return Report(
         run_name=bundle.path.name,
@@ -78,7 +82,8 @@ def make_report(
         else (),
         systems=() if comparison is None else comparison.rows,
         verdict=None if comparison is None else comparison.verdict,
-        reliability=reliability(prediction.probabilities, references),
+        reliability=calibration(prediction.probabilities),
+        uncalibrated=None if uncalibrated is None else calibration(uncalibrated),
         curves=measured.curves(),
         groupings=measured.groupings(),
         cells=measured.cells(),

@@ -148,6 +148,8 @@ class Report:
     """Baselines first, the model last; empty where the training data were not at hand."""
     verdict: Verdict | None
     reliability: Reliability
+    uncalibrated: Reliability | None
+    """Before the probabilities were calibrated, where that was done."""
     curves: tuple[LabelCurve, ...]
     groupings: tuple[Grouping, ...]
     cells: tuple[Cell, ...]
@@ -170,6 +172,7 @@ class Report:
             "systems": [one.to_json() for one in self.systems],
             "verdict": None if self.verdict is None else self.verdict.to_json(),
             "reliability": self.reliability.to_json(),
+            "uncalibrated": None if self.uncalibrated is None else self.uncalibrated.to_json(),
             **{
                 name: [asdict(one) for one in getattr(self, name)]
                 for name in ("curves", "groupings", "cells", "errors")
@@ -186,7 +189,7 @@ class Report:
         if data["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema_version {data['schema_version']}, expected {SCHEMA_VERSION}")
         plain = ("run_name", "run_sha256", "created", "source", "split", "n_errors", "is_training")
-        verdict, check = data["verdict"], data["check"]
+        verdict, check, before = data["verdict"], data["check"], data["uncalibrated"]
         return cls(
             **{name: data[name] for name in plain},
             evaluation=Evaluation.from_json(data["evaluation"]),
@@ -194,6 +197,7 @@ class Report:
             systems=tuple(ComparisonRow.from_json(one) for one in data["systems"]),
             verdict=None if verdict is None else Verdict.from_json(verdict),
             reliability=Reliability.from_json(data["reliability"]),
+            uncalibrated=None if before is None else Reliability.from_json(before),
             curves=tuple(LabelCurve.from_json(one) for one in data["curves"]),
             groupings=tuple(Grouping.from_json(one) for one in data["groupings"]),
             cells=tuple(Cell.from_json(one) for one in data["cells"]),

@@ -289,7 +289,18 @@ def _thresholds(report: Report, drawn: dict[str, Figure]) -> Html:
 def _calibration(report: Report, drawn: dict[str, Figure]) -> Html:
     found = report.reliability
     said = text("report.calibration", ece=found.ece, brier=found.brier, n=found.n, bins=len(found.bins))
-    return _together(paragraph(_trust(report)), paragraph(said, soft=True), _drawn(drawn, "reliability"))
+    before = report.uncalibrated
+    changed = (
+        ""
+        if before is None
+        else text(
+            "report.was_calibrated", ece=before.ece, now=found.ece, brier=before.brier, now_brier=found.brier
+        )
+    )
+    return _together(
+        paragraph(_trust(report)), paragraph(changed) if changed else "", paragraph(said, soft=True),
+        _drawn(drawn, "reliability"),
+    )  # fmt: skip
 
 
 def _lengths(report: Report, drawn: dict[str, Figure]) -> Html:
