@@ -215,9 +215,7 @@ def test_a_long_text_can_be_an_error_that_leaves_the_old_output(trained, tmp_pat
 
 
 def test_a_long_text_is_named_by_its_row_however_far_down(trained, tmp_path, monkeypatch):
-    from jptextclf import api
-
-    monkeypatch.setattr(api, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("jptextclf.api.files._ROWS_AT_ONCE", 2)
     (tmp_path / "in.csv").write_text("本文\n" + "良い\n" * 6 + "良い" * 200 + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="Text 7 "):
         predict_file(trained, tmp_path / "in.csv", tmp_path / "out.csv", on_too_long="error")
@@ -254,17 +252,17 @@ def test_evaluating_reads_the_columns_that_the_run_was_trained_on(tmp_path, tiny
 def test_two_trainings_of_one_file_do_not_take_one_directory(
     tmp_path, tiny_encoder, reviews_csv, monkeypatch
 ):
-    from jptextclf import api
+    from jptextclf.api import training
 
     monkeypatch.chdir(tmp_path)
-    real = api.prepare
+    real = training.prepare
 
     def slow(*args, **kwargs):
         (tmp_path / "runs" / "reviews-1").mkdir(parents=True, exist_ok=True)
         (tmp_path / "runs" / "reviews-1" / "theirs").write_text("x")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(api, "prepare", slow)
+    monkeypatch.setattr(training, "prepare", slow)
     assert str(train(reviews_csv, **settings(tiny_encoder)).path) == "runs/reviews-2"
 
 

@@ -242,7 +242,7 @@ def test_a_report_that_fails_leaves_the_run(data, tiny_encoder, tmp_path, monkey
     def fail(*_args, **_options):
         raise WorkError("W011", path="x", problem="disk full")
 
-    monkeypatch.setattr(api, "write_report", fail)
+    monkeypatch.setattr("jptextclf.api.training.write_report", fail)
     run = api.train(
         data, out=tmp_path / "d", model=str(tiny_encoder), epochs=1, max_length=64, progress=Heard()
     )

@@ -118,7 +118,8 @@ def _prepare(arguments):
     import sklearn.linear_model  # noqa: F401 - what it imports after the last one
     import torch
 
-    from jptextclf import api, baselines, experiment  # noqa: F401
+    from jptextclf import baselines, experiment  # noqa: F401
+    from jptextclf.api import training
     from jptextclf.cli import cli
 
     def stop(*args, **kwargs):
@@ -127,11 +128,11 @@ def _prepare(arguments):
     torch.set_num_threads(1)
     # What is installed does not change between two trainings.
     experiment.software_components = functools.cache(experiment.software_components)
-    fit, api.fit = api.fit, stop
+    fit, training.fit = training.fit, stop
     try:
         cli.get_command(None, "train").main([*arguments, "--quiet"], standalone_mode=False)
     except _PreparedError:
-        api.fit = fit
+        training.fit = fit
 
 
 def _serve():

@@ -1,0 +1,39 @@
+"""What the package does, one function each. Start reading here.
+
+The command line calls these with options of the same names.
+
+==================  ===============================================================
+:mod:`.runs`        a run: what it says of texts, loaded from its directory
+:mod:`.training`    train
+:mod:`.several`     cross-validate, search
+:mod:`.judging`     evaluate, report, compare
+:mod:`.files`       predict every row of a file
+:mod:`.leaving`     licence verdicts and reports, export, push
+==================  ===============================================================
+"""
+
+from jptextclf.api.files import FilePrediction, predict_file
+from jptextclf.api.judging import compare, evaluate, report
+from jptextclf.api.leaving import export, license_check, license_report, push
+from jptextclf.api.runs import Data, Run, load
+from jptextclf.api.several import cross_validate, search
+from jptextclf.api.training import DryRun, train
+
+__all__ = [
+    "Data",
+    "DryRun",
+    "FilePrediction",
+    "Run",
+    "compare",
+    "cross_validate",
+    "evaluate",
+    "export",
+    "license_check",
+    "license_report",
+    "load",
+    "predict_file",
+    "push",
+    "report",
+    "search",
+    "train",
+]

@@ -1,0 +1,189 @@
+"""A file with labels for each of its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jptextclf.api.runs import Run, load
+from jptextclf.data.columns import Columns, find_columns, joined
+from jptextclf.data.rows import folded_name, text_of
+from jptextclf.data.tables import Table, open_table
+from jptextclf.data.writers import open_writer
+from jptextclf.errors import DataError
+from jptextclf.messages import did_you_mean, listing, text
+from jptextclf.progress import Logged, Progress, Silent, phase
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from jptextclf.bundle import RunPrecision
+    from jptextclf.data.rows import Row
+    from jptextclf.prediction import OnTooLong, Prediction
+
+_ROWS_AT_ONCE = 2048
+_ADDED = ("predicted_label", "predicted_probability", "truncated", "empty")
+
+
+@dataclass(frozen=True)
+class FilePrediction:
+    """What became of a file."""
+
+    output: Path
+    read: int
+    truncated: int
+    empty: int
+    unmappable: int
+    """Characters that the output encoding does not have; each was written as a filler."""
+    notes: tuple[str, ...]
+    """What the user should know about the output, as sentences."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1, "output": str(self.output), "read": self.read, "truncated": self.truncated,
+            "empty": self.empty, "unmappable": self.unmappable, "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def predict_file(
+    run: Run | str | os.PathLike[str],
+    input: str | os.PathLike[str],  # noqa: A002 - the option's name
+    output: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    input_encoding: str = "auto",
+    encoding: str | None = None,
+    label_separator: str = "|",
+    probabilities: bool = False,
+    on_too_long: OnTooLong = "truncate",
+    device: str = "auto",
+    precision: RunPrecision | None = None,
+    progress: Progress | None = None,
+) -> FilePrediction:
+    """Classify every row of a file; columns and their order stay, four columns are added.
+
+    Added are ``predicted_label``, ``predicted_probability`` (of that label; for a multi-label task those of all
+    given labels), ``truncated`` and ``empty``. Memory does not grow with the number of rows, except for Excel.
+
+    :param encoding: of the output; None is UTF-8 with BOM for CSV, which spreadsheets recognise
+    :param label_separator: between the labels of one text
+    :param probabilities: add a column ``probability:<label>`` for each label
+    :raises DataError: the input cannot be read; ``output`` is then as it was
+    """
+    show = progress or Logged()
+    opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
+    table = open_table(input, encoding=input_encoding, columns=columns)
+    # The columns that the run was trained on are looked for first, then the usual names.
+    found = _columns_to_read(table, text_column, opened)
+    show.say(text("predict.columns", text=listing(found.text)))
+    extra = _extra_places(table, opened)
+    added = [*_ADDED, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
+    names = _unused_names(table.columns, added)
+    read = truncated = empty = 0
+    odd: Counter[str] = Counter()
+    as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
+    with (
+        phase(show, text("predict.phase"), None),
+        open_writer(output, columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer,
+    ):
+        for rows in _batches(table.rows()):
+            texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
+            beside = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
+            prediction = opened.predictor.predict(
+                texts,
+                columns=beside or None,
+                on_too_long=on_too_long,
+                first=rows[0].number,
+                progress=Silent(),
+            )
+            separator = None if as_lists else label_separator
+            odd.update(prediction.odd_cells)
+            added_cells = _added_cells(prediction, separator, every=probabilities)
+            for row, cells in zip(rows, added_cells, strict=True):
+                writer.write((*row.values, *cells))
+            read += len(rows)
+            truncated += int(prediction.truncated.sum())
+            empty += int(prediction.empty.sum())
+            show.advance(len(rows))
+    for note in opened.predictor.notes(odd, read):
+        show.warn(note)
+    return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
+
+
+def _added_cells(prediction: Prediction, separator: str | None, *, every: bool) -> Iterator[tuple[Any, ...]]:
+    """Labels, their probabilities, truncated, empty, and every probability if asked for.
+
+    :param separator: between several labels; None gives lists
+    """
+    ids = {name: number for number, name in enumerate(prediction.schema.names)}
+    for labels, row, truncated, empty in zip(
+        prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
+    ):
+        values = [round(float(row[ids[name]]), 4) for name in labels]
+        rest = [round(float(one), 4) for one in row] if every else []
+        if separator is None:
+            yield list(labels), values, bool(truncated), bool(empty), *rest
+        else:
+            value = values[0] if len(values) == 1 else separator.join(map(str, values))
+            yield separator.join(labels), value, bool(truncated), bool(empty), *rest
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _columns_to_read(table: Table, text_column: str | Sequence[str] | None, run: Run) -> Columns:
+    trained_on = run.bundle.record["data"]["columns"]["text"]
+    if text_column is None and set(trained_on) <= set(table.columns):
+        text_column = trained_on
+    return find_columns(table.columns, text_column=text_column, need_label=False)
+
+
+def _extra_places(table: Table, run: Run) -> dict[str, int]:
+    """Where the columns stand that the run needs beside the text.
+
+    :raises DataError: one is not there (``JPT-D062``)
+    """
+    places = {}
+    missing = []
+    for name in run.bundle.extra_columns:
+        alike = [place for place, one in enumerate(table.columns) if folded_name(one) == folded_name(name)]
+        if name in table.columns:
+            places[name] = table.columns.index(name)
+        elif len(alike) == 1:
+            places[name] = alike[0]
+        else:
+            missing.append(name)
+    if missing:
+        raise DataError(
+            "D062",
+            path=table.path,
+            missing=listing(missing),
+            columns=listing(table.columns, 20),
+            hint=did_you_mean(missing[0], table.columns),
+        )
+    return places
+
+
+def _unused_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Names for new columns; one that the file has already gets a number."""
+    names = []
+    for name in wanted:
+        number = 1
+        candidate = name
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        names.append(candidate)
+    return names
