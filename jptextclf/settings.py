@@ -48,6 +48,7 @@ class RunOptions:
     label_column: str | None = None
     split_column: str | None = None
     votes_column: str | None = None
+    by: tuple[str, ...] | None = None
     label_separator: str | None = None
     encoding: str = "auto"
     data_origin: Origin | None = None

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from jptextclf import api, messages
 from jptextclf.cli import cli
-from jptextclf.errors import ConfigError
+from jptextclf.errors import ConfigError, DataError
 from jptextclf.progress import Silent
+from jptextclf.run_lock import read_lock
 from jptextclf.run_report import Report, read_report, report_directory
 from jptextclf.run_report.files import tables
 
@@ -248,3 +249,38 @@ def test_a_report_that_fails_leaves_the_run(data, tiny_encoder, tmp_path, monkey
     )
     assert api.load(run.path).path == tmp_path / "d"
     assert any("disk full" in one and "jptextclf report" in one for one in said)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_training_shows_columns_that_it_does_not_learn_from(data, tiny_encoder, tmp_path, held_out):
+    options = {} if held_out else {"test": data}
+    run = api.train(
+        data, out=tmp_path / "a", model=str(tiny_encoder), epochs=1, max_length=64, validation_fraction=0.4,
+        by=["store"], votes_column="votes", progress=Silent(), **options,
+    )  # fmt: skip
+    found = read_report(report_directory(run.path))
+    by = {one.column or one.by: one for one in found.groupings}
+    assert {one.name for one in by["store"].groups} == {"東", "西"}
+    assert sum(one.n for one in by["store"].groups) == found.evaluation.n_texts
+    assert "votes" in by
+    # It is no part of the model, nor of what the training depends on.
+    assert run.bundle.extra_columns == ()
+    assert "store" not in json.dumps(read_lock(run.path))
+    with pytest.raises(DataError, match="JPT-D019"):
+        api.train(data, out=tmp_path / "b", model=str(tiny_encoder), by=["stores"], progress=Silent())
+
+
+def test_columns_in_memory_are_shown_too(tiny_encoder, reviews, tmp_path):
+    texts, labels = (list(one) for one in zip(*reviews, strict=True))
+    columns = {"店": ["東", "西"] * 12}
+    options = {
+        "model": str(tiny_encoder),
+        "epochs": 1,
+        "max_length": 64,
+        "validation_fraction": 0.4,
+        "progress": Silent(),
+    }
+    run = api.train((texts, labels, columns), out=tmp_path / "a", by=["店"], **options)
+    assert [one.column for one in read_report(report_directory(run.path)).groupings if one.column] == ["店"]
+    with pytest.raises(DataError, match="JPT-D062"):
+        api.train((texts, labels, columns), out=tmp_path / "b", by=["町"], **options)

@@ -255,7 +255,7 @@ def report(
     *,
     out: str | os.PathLike[str] | None = None,
     split: str | None = None,
-    by: Sequence[str] = (),
+    by: Sequence[str] | None = None,
     votes_column: str | None = None,
     png: bool = False,
     columns: Sequence[str] | None = None,
@@ -288,7 +288,7 @@ def report(
         there = report_directory(opened.path)
         return write_report(_report_of_training(opened, there), opened.bundle, Path(out or there), png=png)
     loaded, judged = _judge_on(
-        opened, data, split=split, by=by, votes_column=votes_column, columns=columns, text_column=text_column,
+        opened, data, split=split, by=by or (), votes_column=votes_column, columns=columns, text_column=text_column,
         label_column=label_column, split_column=split_column, label_separator=label_separator,
         encoding=encoding, progress=show,
     )  # fmt: skip

@@ -17,11 +17,11 @@ from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.data.checks import DataCheck, check_data
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
-from jptextclf.errors import ConfigError, JptextclfError
+from jptextclf.errors import ConfigError, DataError, JptextclfError
 from jptextclf.experiment import Prepared, Preview, Result, finish, fit, prepare, preview
 from jptextclf.exporters import announce
 from jptextclf.licensing.components import NOASSERTION
-from jptextclf.messages import listing, text
+from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.progress import Logged, Progress, Silent
 from jptextclf.run_lock import check_lock, check_places, differences, make_lock, read_lock
 from jptextclf.run_report import report_directory, write_report
@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from jptextclf.config import TrainConfig
-    from jptextclf.data.examples import DataSummary, LoadedData
+    from jptextclf.data.examples import DataSummary, LoadedData, Split
+    from jptextclf.experiment import Judged
     from jptextclf.licensing import Component
+
+Aside = dict["Split", dict[str, dict[int, str]]]
+"""Split -> column -> row of the file -> cell."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,6 +97,7 @@ def train(
     label_column: str | None = None,
     split_column: str | None = None,
     votes_column: str | None = None,
+    by: Sequence[str] | None = None,
     label_separator: str | None = None,
     encoding: str | None = None,
     data_origin: str | None = None,
@@ -119,6 +124,7 @@ def train(
     :param test: file with test texts, scored once at the end
     :param columns: names of all columns, for files without a header
     :param text_column: one or several columns, joined with a space
+    :param by: columns by whose values the report shows the accuracy; nothing is learned from them
     :param votes_column: annotators' votes, whose shares are learned in place of the labels (:mod:`jptextclf.data.votes`)
     :param label_separator: between the labels of one text; makes the task multi-label
     :param data_origin: ``own``, ``customer`` or ``public``, for the licence record
@@ -135,7 +141,7 @@ def train(
     given = {
         "data": data, "out": out, "validation": validation, "test": test, "columns": columns,
         "text_column": text_column, "label_column": label_column, "split_column": split_column,
-        "votes_column": votes_column, "label_separator": label_separator, "encoding": encoding,
+        "by": by, "votes_column": votes_column, "label_separator": label_separator, "encoding": encoding,
         "data_origin": data_origin,
         "data_license": data_license, "personal_information": personal_information, "data_card": data_card,
     }  # fmt: skip
@@ -186,7 +192,7 @@ def _train(
             require_packages(config.trackers)
         target = Path(out or "") if is_finished else Path(world.tell(str(target)))
         with world.agreeing():
-            loaded, prepared, check = _prepare(
+            loaded, prepared, check, aside = _prepare(
                 data, config, options, name=target.name, world=world, progress=show
             )
             now = make_lock(prepared, loaded.summary.to_json())
@@ -230,19 +236,24 @@ def _train(
                 )  # fmt: skip
                 unfinished.remove()
                 if with_report:
-                    _report_training(bundle, result, source=name_of(data), check=check, progress=show)
+                    judged = _with_aside(result.judged, aside, held_out=prepared.held_out)
+                    _report_training(bundle, result, judged, source=name_of(data), check=check, progress=show)
         path = Path(world.tell(str(target)))
         return replace(load(path, device=config.device), comparison=comparison)
 
 
 def _prepare(
     data: Data, config: TrainConfig, options: RunOptions, *, name: str, world: World, progress: Progress
-) -> tuple[LoadedData, Prepared, DataCheck | None]:
+) -> tuple[LoadedData, Prepared, DataCheck | None, Aside]:
     """Read the data, say what is in them and what is odd, and prepare a training.
 
     :param name: of the run
+    :returns: what was read, what is trained, what is odd, and the columns that only the report shows
     """
-    loaded, config = read_data(data, config, options, extra_columns=config.extra_columns, progress=progress)
+    by = tuple(options.by or ())
+    wanted = tuple(dict.fromkeys((*config.extra_columns, *by)))
+    loaded, config = read_data(data, config, options, extra_columns=wanted, progress=progress)
+    loaded, aside = _set_aside(loaded, [name for name in by if name not in config.extra_columns])
     prepared = prepare(loaded.splits, config, progress=progress, world=world)
     check = None
     if world.is_main:
@@ -253,17 +264,54 @@ def _prepare(
         for line in check.lines():
             progress.say(line)
         announce_verdict(prepared, loaded, name=name, progress=progress)
-    return loaded, prepared, check
+    return loaded, prepared, check, aside
+
+
+def _set_aside(loaded: LoadedData, names: Sequence[str]) -> tuple[LoadedData, Aside]:
+    """The data without some columns, which are not learned from and no part of what the training depends on.
+
+    :raises DataError: data in memory have no such column (``JPT-D062``)
+    """
+    aside: Aside = {}
+    splits = {}
+    for split, examples in loaded.splits.items():
+        if missing := [name for name in names if name not in examples.columns]:
+            there = listing(examples.columns, 20) or text("words.none")
+            hint = did_you_mean(missing[0], examples.columns)
+            raise DataError("D062", path="memory", missing=listing(missing), columns=there, hint=hint)
+        kept = {name: cells for name, cells in examples.columns.items() if name not in names}
+        splits[split] = replace(examples, columns=kept)
+        aside[split] = {name: dict(zip(examples.rows, examples.columns[name], strict=True)) for name in names}
+    for file in loaded.summary.files:
+        extra = tuple(name for name in file.columns.extra if name not in names)
+        file.columns = replace(file.columns, extra=extra)
+    return replace(loaded, splits=splits), aside
+
+
+def _with_aside(judged: Judged, aside: Aside, *, held_out: bool) -> Judged:
+    """The judged texts with the columns that were set aside, found again by their rows.
+
+    :param held_out: the validation texts were a part of the training texts
+    """
+    split: Split = "train" if held_out and judged.split == "validation" else judged.split
+    cells = {name: [by_row[row] for row in judged.examples.rows] for name, by_row in aside[split].items()}
+    return replace(judged, examples=replace(judged.examples, columns={**judged.examples.columns, **cells}))
 
 
 def _report_training(
-    bundle: Bundle, result: Result, *, source: str, check: DataCheck | None, progress: Progress
+    bundle: Bundle,
+    result: Result,
+    judged: Judged,
+    *,
+    source: str,
+    check: DataCheck | None,
+    progress: Progress,
 ) -> None:
     """The report of a run that was just written. If it fails the run is still there, and a warning says so."""
     try:
         found = measured(
-            bundle, result.judged, source=source, check=check, comparison=result.comparison, is_training=True,
-            uncalibrated=result.judged.uncalibrated,
+            bundle, judged, source=source, check=check, comparison=result.comparison, is_training=True,
+            uncalibrated=judged.uncalibrated,
             history={**bundle.record["history"], "metric": bundle.record["plan"]["metric"]},
         )  # fmt: skip
         written = write_report(found, bundle, report_directory(bundle.path))

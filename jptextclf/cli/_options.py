@@ -26,6 +26,7 @@ columns_option = option("--columns", callback=lambda _ctx, _param, value: split_
 text_column_option = option(
     "--text-column", callback=lambda _ctx, _param, value: split_names(value), heading=_DATA
 )
+by_option = option("--by", callback=lambda _ctx, _param, value: split_names(value), heading=_DATA)
 votes_column_option = option("--votes-column", heading=_DATA)
 on_too_long_option = option(
     "--on-too-long", type=click.Choice(["truncate", "error"]), default="truncate", show_default=True

@@ -10,11 +10,11 @@ import click
 from jptextclf.cli._command import Command, option
 from jptextclf.cli._console import Talk, print_json
 from jptextclf.cli._options import (
+    by_option,
     device_option,
     json_option,
     quiet_option,
     reading_options,
-    split_names,
 )
 
 
@@ -23,7 +23,7 @@ from jptextclf.cli._options import (
 @option("--data")
 @option("--out", "-o", "report_out", type=click.Path(path_type=Path))
 @option("--split", type=click.Choice(["train", "validation", "test"]))
-@option("--by", callback=lambda _ctx, _param, value: split_names(value) or (), heading="settings.group_data")
+@by_option
 @option("--votes-column", "votes_shown", heading="settings.group_data")
 @reading_options
 @option("--png", is_flag=True)

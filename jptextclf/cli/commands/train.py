@@ -10,6 +10,7 @@ import click
 from jptextclf.cli._command import Command, option
 from jptextclf.cli._console import Talk, print_json, print_table
 from jptextclf.cli._options import (
+    by_option,
     file_options,
     json_option,
     only_given,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @option("--test", type=click.Path(path_type=Path), heading="settings.group_data")
 @reading_options
 @votes_column_option
+@by_option
 @origin_options
 @settings_options
 @json_option
