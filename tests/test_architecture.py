@@ -12,7 +12,7 @@ import jptextclf
 PACKAGE = Path(jptextclf.__file__).parent
 # A module may import from its own package and from rows with a smaller number.
 ROWS = {
-    "messages": 0.0, "errors": 0.1, "explanations": 0.2,
+    "messages": 0.0, "errors": 0.1, "error_codes": 0.2,
     "registry": 1.0, "labels": 1.0, "config": 1.0, "progress": 1.0, "encodings": 1.0, "strict_json": 1.0, "atomic": 1.0, "interruption": 1.0, "unfinished": 1.1, "store": 1.1,
     "download": 1.2, "hub": 1.2,
     "pages": 1.3, "licensing": 2.0, "cards": 2.1, "corpus_card": 2.1, "corpora": 2.2,

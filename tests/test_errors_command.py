@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from jptextclf import messages
 from jptextclf.cli import cli
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.explanations import all_codes, explain
+from jptextclf.error_codes import all_codes, explain
 
 CODES = all_codes()
 

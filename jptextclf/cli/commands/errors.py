@@ -13,7 +13,7 @@ from jptextclf.cli._options import json_option
 @click.argument("code", required=False)
 @json_option
 def errors(*, code: str | None, as_json: bool) -> None:
-    from jptextclf.explanations import all_codes, explain
+    from jptextclf.error_codes import all_codes, explain
 
     found = [explain(one) for one in ([code] if code else all_codes())]
     if as_json:
