@@ -67,7 +67,7 @@ def test_an_imported_model_is_found_by_name(encoder):
 def test_a_report_finds_its_subject_once(encoder, monkeypatch):
     found = []
     monkeypatch.setattr(
-        "jptextclf.api.find_subject", lambda *one, **_: found.append(one) or find_subject(*one)
+        "jptextclf.api.leaving.find_subject", lambda *one, **_: found.append(one) or find_subject(*one)
     )
     monkeypatch.setattr(
         "jptextclf.exporters.checker.find_subject", lambda *_, **__: pytest.fail("looked twice")
