@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from jptextclf import messages
 from jptextclf.cli import cli
-from jptextclf.errors import ConfigError, DataError
 from jptextclf.error_codes import all_codes, explain
+from jptextclf.errors import ConfigError, DataError
 
 CODES = all_codes()
 

@@ -341,13 +341,15 @@ def _errors(report: Report) -> Html:
 def _check(report: Report) -> Html:
     if report.check is None:
         return Html("")
+    parts: list[Html] = [bullets([foreign(line) for line in report.check.files()])]
     if not report.check.findings:
-        return notice(text("report.nothing_found"), kind="ok")
-    parts = []
+        parts.append(notice(text("report.nothing_found"), kind="ok"))
     for one in report.check.findings:
-        kind = one.severity
-        body = _together(paragraph(one.remedy), bullets([foreign(sample) for sample in one.samples]))
-        parts.append(_together(notice(one.message, kind=kind), details(text("report.what_to_do"), body)))
+        where = paragraph(f"{text('checks.where')}: {one.rows}", soft=True) if one.rows else ""
+        body = _together(paragraph(one.remedy), where, bullets([foreign(sample) for sample in one.samples]))
+        parts.append(
+            _together(notice(one.message, kind=one.severity), details(text("report.what_to_do"), body))
+        )
     return _together(*parts)
 
 

@@ -81,6 +81,8 @@ def data_check(
 
 def _show(found: DataCheck, fixed: Fixed | None) -> None:
     statistics = found.statistics
+    for line in found.files():
+        click.echo(line)
     names = list(dict.fromkeys(name for counts in statistics.labels.values() for name in counts))
     splits = list(statistics.sizes)
     rows = [

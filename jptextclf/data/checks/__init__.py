@@ -65,7 +65,12 @@ def check_data(
         *find_short(splits),
         *find_length_problems(statistics),
     ]
-    return DataCheck.of(findings, statistics, None if summary is None else summary.to_json())
+    return DataCheck.of(findings, statistics, None if summary is None else _how_read(summary))
+
+
+def _how_read(summary: DataSummary) -> dict[str, object]:
+    """Of the summary what is no sentence and no place on this machine."""
+    return {name: value for name, value in summary.to_json().items() if name not in {"source", "notes"}}
 
 
 def _rejected(summary: DataSummary | None) -> Iterator[Finding]:

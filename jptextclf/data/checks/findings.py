@@ -187,6 +187,10 @@ class DataCheck:
         ranked = sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.n, one.kind))
         return cls(tuple(ranked), statistics, data or {})
 
+    def files(self) -> list[str]:
+        """How each file was read, in the language of now; empty where that is not known."""
+        return [_how_read(one) for one in self.data.get("files", ())]
+
     def count(self, severity: Severity) -> int:
         """How many findings there are of a severity."""
         return sum(one.severity == severity for one in self.findings)
@@ -219,3 +223,18 @@ class DataCheck:
     def from_json(cls, data: Mapping[str, Any]) -> DataCheck:
         found = tuple(Finding.from_json(one) for one in data["findings"])
         return cls(found, Statistics.from_json(data["statistics"]), data["data"])
+
+
+def _how_read(file: Mapping[str, Any]) -> str:
+    encoding, columns = file["encoding"], file["columns"]
+    how = file["format"]
+    if encoding is not None:
+        how = text("data.encoding", name=encoding["name"], how=text(f"data.encoding_{encoding['how']}"))
+    named = [text("data.column_text", names=listing(columns["text"]))]
+    named += [
+        text(f"data.column_{role}", name=columns[role]) for role in ("label", "split") if columns.get(role)
+    ]
+    counts = text("data.counts", read=file["read"], kept=file["kept"], rejected=file["read"] - file["kept"])
+    return " ".join(
+        [text("data.file", name=file["name"], encoding=how), listing(named) + text("checks.stop"), counts]
+    )
