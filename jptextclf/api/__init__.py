@@ -6,14 +6,14 @@ The command line calls these with options of the same names.
 :mod:`.runs`        a run: what it says of texts, loaded from its directory
 :mod:`.training`    train
 :mod:`.several`     cross-validate, search
-:mod:`.judging`     evaluate, report, compare
+:mod:`.judging`     evaluate, explain, report, compare
 :mod:`.files`       predict every row of a file
 :mod:`.leaving`     licence verdicts and reports, export, push
 ==================  ===============================================================
 """
 
 from jptextclf.api.files import FilePrediction, predict_file
-from jptextclf.api.judging import compare, evaluate, report
+from jptextclf.api.judging import compare, evaluate, explain, report
 from jptextclf.api.leaving import export, license_check, license_report, push
 from jptextclf.api.runs import Data, Run, load
 from jptextclf.api.several import cross_validate, search
@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "cross_validate",
     "evaluate",
+    "explain",
     "export",
     "license_check",
     "license_report",

@@ -14,6 +14,7 @@ from jptextclf.data.loading import load_data
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.evaluation import DEFAULT_METRIC, Evaluation, known_references, score
 from jptextclf.experiment import Judged, now
+from jptextclf.explanation import Explained, explain_texts
 from jptextclf.messages import listing, text
 from jptextclf.prediction import Predictor
 from jptextclf.progress import Logged, Progress, phase
@@ -117,6 +118,31 @@ def _load_like_training(
             if error.code != "JPT-D019":
                 raise
     return load_data(data, **options, training=False)
+
+
+def explain(
+    run: Run | str | os.PathLike[str],
+    texts: Sequence[str],
+    *,
+    label: str | None = None,
+    columns: Mapping[str, Sequence[Any]] | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Explained:
+    """Which words of some texts speak for their labels, and which against.
+
+    :param run: a run, or its directory
+    :param label: to explain; None: of each text the most probable one
+    :param columns: name -> a value for each text, where the run was trained with ``extra_columns``
+    :raises ConfigError: the run has no such label (``JPT-U203``)
+    :raises TypeError: ``texts`` is one string, or an item of it is no string
+    """
+    if isinstance(texts, str):
+        raise TypeError("texts is one str, expected a sequence of str: explain(run, [text])")
+    show = progress or Logged()
+    opened = run if isinstance(run, Run) else load(run, device=device)
+    with phase(show, text("weights.phase"), len(texts)):
+        return explain_texts(opened.predictor, list(texts), label=label, columns=columns, progress=show)
 
 
 def compare(
@@ -297,7 +323,7 @@ def report(
         loaded.splits, adapter=opened.predictor.adapter, max_length=opened.bundle.max_length,
         summary=loaded.summary, progress=show,
     )  # fmt: skip
-    found = measured(opened.bundle, judged, source=name, check=check)
+    found = measured(opened.bundle, judged, source=name, check=check, predictor=opened.predictor)
     target = Path(out) if out is not None else report_directory(opened.path, Path(name).stem)
     return write_report(found, opened.bundle, target, png=png)
 

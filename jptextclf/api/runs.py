@@ -23,6 +23,7 @@ from jptextclf.prediction import OnTooLong, Prediction, Predictor
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
+    from jptextclf.explanation import Explained
     from jptextclf.exporters import Checked, Export, Push
     from jptextclf.labels import LabelSchema
     from jptextclf.run_report import ReportFiles
@@ -90,6 +91,12 @@ class Run:
         from jptextclf.api.judging import evaluate
 
         return evaluate(self, data, **options)
+
+    def explain(self, texts: Sequence[str], **options: Any) -> Explained:
+        """:func:`explain` of this run."""
+        from jptextclf.api.judging import explain
+
+        return explain(self, texts, **options)
 
     def license_check(self, use: str | None = None, **options: Any) -> Checked:
         """:func:`license_check` of this run, as it lies on the disk."""

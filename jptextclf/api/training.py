@@ -311,7 +311,7 @@ def _report_training(
     try:
         found = measured(
             bundle, judged, source=source, check=check, comparison=result.comparison, is_training=True,
-            uncalibrated=judged.uncalibrated,
+            uncalibrated=judged.uncalibrated, predictor=result.predictor,
             history={**bundle.record["history"], "metric": bundle.record["plan"]["metric"]},
         )  # fmt: skip
         written = write_report(found, bundle, report_directory(bundle.path))

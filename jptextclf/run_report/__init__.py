@@ -7,12 +7,14 @@ Start reading here: what is measured stands in :mod:`~jptextclf.run_report.measu
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.calibration import reliability_of
 from jptextclf.evaluation import label_intervals
+from jptextclf.explanation import explain_texts
 from jptextclf.run_report.content import Report
 from jptextclf.run_report.files import ReportFiles, read_report, report_directory, write_report
 from jptextclf.run_report.measuring import Measured
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
     from jptextclf.data.checks import DataCheck
     from jptextclf.data.examples import Examples
     from jptextclf.evaluation import Evaluation
-    from jptextclf.prediction import Prediction
+    from jptextclf.prediction import Prediction, Predictor
+    from jptextclf.run_report.content import Example
 
 __all__ = ["Report", "ReportFiles", "make_report", "read_report", "report_directory", "write_report"]
 
+_EXPLAINED = 20
+"""Errors whose words are weighed."""
 _MOST_LABELS = 200
 """Labels with an interval each."""
 
@@ -49,6 +54,7 @@ def make_report(
     comparison: Comparison | None = None,
     check: DataCheck | None = None,
     uncalibrated: NDArray[np.float32] | None = None,
+    predictor: Predictor | None = None,
     history: Mapping[str, Any] | None = None,
     is_training: bool = False,
 ) -> Report:
@@ -63,6 +69,7 @@ def make_report(
     :param comparison: with the baselines, on these texts
     :param check: of all the data
     :param uncalibrated: probabilities before they were calibrated
+    :param predictor: the run's, to weigh the words of its most confident errors; None: they are not weighed
     :param history: of the training, as its record has it
     :param is_training: whether these are the evaluation texts of the training itself
     """
@@ -87,9 +94,23 @@ def make_report(
         curves=measured.curves(),
         groupings=measured.groupings(),
         cells=measured.cells(),
-        errors=measured.errors(),
+        errors=_explained(measured.errors(), predictor),
         n_errors=int((~measured.right).sum()),
         is_training=is_training,
         check=check,
         history=dict(history or {}),
     )
+
+
+def _explained(errors: tuple[Example, ...], predictor: Predictor | None) -> tuple[Example, ...]:
+    """The most confident errors with the weights of their words, as far as that is worth its time.
+
+    A model that needs columns beside the texts is not asked: a masked text has none.
+    """
+    if predictor is None or (predictor.features is not None and predictor.features.column_names):
+        return errors
+    some = [one for one in errors[:_EXPLAINED] if one.predicted]
+    labels = [one.predicted[0] for one in some]
+    found = explain_texts(predictor, [one.text for one in some], label=labels)
+    weighed = {one.row: replace(one, words=why.words) for one, why in zip(some, found, strict=True)}
+    return tuple(weighed.get(one.row, one) for one in errors)

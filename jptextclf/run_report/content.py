@@ -14,6 +14,7 @@ from jptextclf.baselines import ComparisonRow, Verdict
 from jptextclf.calibration import Reliability
 from jptextclf.data.checks import DataCheck
 from jptextclf.evaluation import Evaluation
+from jptextclf.explanation import WordWeight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,11 +40,13 @@ class Example:
     reference_probability: float
     """Of the right label; of a multi-label task the same as ``probability``."""
     truncated: bool = False
+    words: tuple[WordWeight, ...] = ()
+    """What its words do for the label that was given, where that was asked for."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Example:
         named = {name: tuple(data[name]) for name in ("reference", "predicted")}
-        return cls(**{**data, **named})
+        return cls(**{**data, **named, "words": tuple(WordWeight(**one) for one in data["words"])})
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.evaluation import DEFAULT_METRIC, metric_title
+from jptextclf.explanation import shaded
 from jptextclf.messages import listing, text
 from jptextclf.pages.charts import figure
 from jptextclf.pages.document import Section, document
@@ -244,12 +245,16 @@ def _examples(examples: Sequence[Example]) -> Html:
     columns = [text(f"report.{one}") for one in ("row", "text", "reference", "given", "probability")]
     rows = [
         [
-            f"{one.row:,}", foreign(one.text, limit=500), _names(one.reference), _names(one.predicted),
+            f"{one.row:,}", _text(one), _names(one.reference), _names(one.predicted),
             _probability(one),
         ]
         for one in examples
     ]  # fmt: skip
     return table(columns, rows, numbers_from=4, row_headers=True)
+
+
+def _text(one: Example) -> Html:
+    return shaded(one.text, one.words) if one.words else foreign(one.text, limit=500)
 
 
 def _probability(one: Example) -> str:
@@ -335,7 +340,8 @@ def _errors(report: Report) -> Html:
     if not report.errors:
         return paragraph(text("report.no_errors"))
     said = text("report.errors", n=report.n_errors, total=report.evaluation.n_texts, shown=len(report.errors))
-    return _together(paragraph(said), _examples(report.errors))
+    how = paragraph(text("weights.how"), soft=True) if any(one.words for one in report.errors) else ""
+    return _together(paragraph(said), how, _examples(report.errors))
 
 
 def _check(report: Report) -> Html:
