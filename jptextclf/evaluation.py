@@ -304,15 +304,27 @@ def metric_title(name: str) -> str:
     return text(key) if has(key) else name
 
 
-def metric_value(name: str, schema: LabelSchema, references: ArrayLike, predictions: ArrayLike) -> float:
+def metric_value(
+    name: str,
+    schema: LabelSchema,
+    references: ArrayLike,
+    predictions: ArrayLike,
+    *,
+    averaged: NDArray[np.bool_] | None = None,
+) -> float:
     """The value of one metric, for instance for early stopping.
 
     :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
+    :param averaged: labels that a mean over labels is over; None: those that occur.  *Shape:* ``(n_labels,)``
     :raises ConfigError: no metric of that name (``JPT-U001``), it is a table (``JPT-U084``), or arrays that do
         not fit (``JPT-U080`` to ``JPT-U082``)
     :raises DataError: there are no texts (``JPT-D060``)
     """
-    return _scalar(name)(references, predictions, schema.n_labels)
+    metric = _scalar(name)
+    if averaged is None:
+        return metric(references, predictions, schema.n_labels)
+    tally = Tally(references, predictions, schema.n_labels, averaged=averaged)
+    return float(metric.of_counts(tally.counts(np.ones(len(tally), dtype=np.int64))))
 
 
 def score(
@@ -325,18 +337,28 @@ def score(
     n_truncated: int = 0,
     n_empty: int = 0,
     unknown: KnownReferences | None = None,
+    averaged: NDArray[np.bool_] | None = None,
 ) -> Evaluation:
     """Score predictions.
 
     :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
     :param predictions: the same form
     :param resamples: of the bootstrap
+    :param averaged: as for :func:`metric_value`
     :param unknown: where the references come from, if texts were set aside
     :raises DataError: there are no texts (``JPT-D060``)
     :raises ConfigError: arrays that do not fit (``JPT-U080`` to ``JPT-U082``), no resamples (``JPT-U083``)
     """
     tally = Tally(references, predictions, schema.n_labels)
-    rows = scores_of(schema, references, predictions, metric_names(schema), resamples=resamples, seed=seed)
+    rows = scores_of(
+        schema,
+        references,
+        predictions,
+        metric_names(schema),
+        resamples=resamples,
+        seed=seed,
+        averaged=averaged,
+    )
     return Evaluation(
         schema=schema,
         n_texts=len(tally),
@@ -361,17 +383,22 @@ def scores_of(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    averaged: NDArray[np.bool_] | None = None,
 ) -> list[ScoreRow]:
     """Some metrics with their intervals.
 
     :raises DataError, ConfigError: as :func:`score`; no metric of that name (``JPT-U001``), a table (``JPT-U084``)
     """
     chosen = [_scalar(name) for name in metrics]
-    resampled = _resampled(schema.n_labels, references, [predictions], chosen, resamples=resamples, seed=seed)
+    resampled = _resampled(
+        schema.n_labels, references, [predictions], chosen, resamples=resamples, seed=seed, averaged=averaged
+    )
     rows = []
     for number, name in enumerate(metrics):
         low, high = _interval(resampled[:, 0, number])
-        rows.append(ScoreRow(name, metric_value(name, schema, references, predictions), low, high))
+        rows.append(
+            ScoreRow(name, metric_value(name, schema, references, predictions, averaged=averaged), low, high)
+        )
     return rows
 
 
@@ -433,15 +460,19 @@ def resampled_differences(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    averaged: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """How much better ``a`` is than ``b`` in several metrics, on each of the resamples of :func:`paired_difference`.
 
+    :param averaged: as for :func:`metric_value`
     :returns: *Shape:* ``(resamples, metrics)``
     :raises DataError, ConfigError: as :func:`paired_difference`
     """
     chosen = [_scalar(name) for name in metrics]
     systems = [predictions_a, predictions_b]
-    values = _resampled(schema.n_labels, references, systems, chosen, resamples=resamples, seed=seed)
+    values = _resampled(
+        schema.n_labels, references, systems, chosen, resamples=resamples, seed=seed, averaged=averaged
+    )
     differences: NDArray[np.float64] = values[:, 0] - values[:, 1]
     return differences
 
@@ -477,6 +508,7 @@ def _resampled(
     *,
     resamples: int,
     seed: int,
+    averaged: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Values of the metrics for each system, on resamples that the systems share.
 
@@ -486,7 +518,10 @@ def _resampled(
         raise ConfigError("U083", resamples=resamples)
     tallies = [Tally(references, predictions, n_labels) for predictions in systems]
     first, n_each = _kinds(tallies)
-    tallies = [Tally(tally.references[first], tally.predictions[first], n_labels) for tally in tallies]
+    tallies = [
+        Tally(tally.references[first], tally.predictions[first], n_labels, averaged=averaged)
+        for tally in tallies
+    ]
     at_once = max(1, _NUMBERS_AT_ONCE // max(tally.size for tally in tallies))
     parts = [
         np.stack(

@@ -443,3 +443,19 @@ def test_runs_that_read_other_rows_are_refused(now, third, tmp_path):
     )
     assert found.n_texts == 2
     assert {one.text_columns for one in found.runs} == {("本文",)}
+
+
+def test_a_label_that_only_one_run_gives_does_not_make_the_better_run_worse():
+    """1,000 texts of two labels; one run is 94 % right, the other 99 % and says a third label ten times."""
+    schema = LabelSchema(("neg", "pos", "neutral"), "multiclass")
+    references = np.array([0, 1] * 500)
+    first, other = references.copy(), references.copy()
+    first[:60] = 1 - first[:60]
+    other[:10] = 2
+    (pair,) = adjust([judge_pair(("a", "b"), schema, references, first, other, metric="macro_f1")])
+    found = {one.metric: one for one in pair.differences}
+    assert pair.outcome == "better"
+    assert found["accuracy"].difference == pytest.approx(0.05)
+    # F1 of both labels: 0.94, and 2 * 495 / (500 + 495).
+    assert found["macro_f1"].difference == pytest.approx(990 / 995 - 0.94, abs=1e-6)
+    assert found["macro_f1"].low > 0

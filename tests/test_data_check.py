@@ -15,6 +15,7 @@ from jptextclf.data.checks.characters import is_mojibake, repaired, script_of, w
 from jptextclf.data.checks.labels import alike_names
 from jptextclf.data.examples import Examples
 from jptextclf.data.loading import load_data
+from jptextclf.data.splits import closely_folded, folded
 from jptextclf.errors import ConfigError
 from jptextclf.preparing import check_data as check_file
 from jptextclf.preparing import fix_data, split_data
@@ -508,3 +509,114 @@ def test_the_split_command(tmp_path):
     already.write_text("text,label,split\n良い,a,train\n悪い,b,test\n", encoding="utf-8")
     done = CliRunner().invoke(cli, ["data", "split", str(already), str(tmp_path / "t")])
     assert "JPT-U191" in done.stderr
+
+
+def fixed(tmp_path, rows, name="a.csv", **options):
+    path = tmp_path / name
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows), encoding="utf-8")
+    done = fix_data(path, tmp_path / "b.csv", **options)
+    return read(done.output), done
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["1234567", "1234568"], ["20240101", "20240102"], ["A-", "A"], ["B-", "B", "B＋"], ["A-1-1", "A-11"], ["1e6", "1000000"],
+     ["0.1234567", "0.1234568"], ["1", "1.0", "001"], ["a", "A"], ["ア", "あ"], ["H₂", "H2"], ["v1.0", "v10"]],
+)  # fmt: skip
+def test_labels_that_may_mean_different_things_are_never_merged(tmp_path, labels):
+    rows, done = fixed(tmp_path, [(f"文その{number}です", label) for number, label in enumerate(labels * 3)])
+    assert [row["label"] for row in rows] == labels * 3
+    assert done.changes == []
+
+
+def test_numbers_that_differ_are_no_slip_of_each_other():
+    assert alike_names(["1234567", "1234568", "20240101", "20240102", "0.1234567", "0.1234568"]) == []
+    assert alike_names(["A", "A-", "A+"]) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("気温は3.5度です", "気温は35度です"), ("-5度です", "5度です"), ("1:10発", "11:0発"), ("良い？", "良い！"), ("1,5", "15"),
+     ("2-3人", "23人"), ("１／２", "12"), ("100%", "100")],
+)  # fmt: skip
+def test_marks_that_may_mean_something_keep_two_texts_apart(tmp_path, one, other):
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(json.dumps({"text": text, "label": "x"}) + "\n" for text in (one, other)), encoding="utf-8"
+    )
+    assert fix_data(path, tmp_path / "b.jsonl").kept == 2
+    assert "conflicts" not in kinds(found([*clean(), (one, "良い"), (other, "悪い")]))
+    # Across splits the same is still taken for a leak: what is kept apart by mistake costs a score.
+    assert closely_folded(one) != closely_folded(other)
+
+
+@given(st.text(max_size=40))
+def test_what_is_closely_the_same_is_the_same(text):
+    assert folded(closely_folded(text)) == folded(text) or not folded(text).strip()
+
+
+def test_masked_numbers_do_not_make_two_texts_one(tmp_path):
+    rows, _ = fixed(tmp_path, [("電話は03-1111-2222です", "x"), ("電話は03-3333-4444です", "x")], mask=True)
+    assert len(rows) == 2
+
+
+def test_masking_reaches_every_column_but_label_and_split(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "text,label,phone,split\n良い宿,03-1234-5678,09012345678,train\n悪い宿,x,user@example.com,test\n",
+        encoding="utf-8",
+    )
+    done = fix_data(path, tmp_path / "b.csv", mask=True)
+    rows = read(done.output)
+    assert [row["phone"] for row in rows] == ["[telephone]", "[mail address]"]
+    assert rows[0]["label"] == "03-1234-5678"
+    assert {(one.row, one.column) for one in done.changes} == {(1, "phone"), (2, "phone")}
+
+
+def test_apostrophes_before_formulas_are_changes_too(tmp_path):
+    path = tmp_path / "a.jsonl"
+    cells = [{"text": "=1+1です", "label": "=pos", "n": 1}, {"text": "普通の文です", "label": "x", "n": 2}]
+    path.write_text("".join(json.dumps(one) + "\n" for one in cells), encoding="utf-8")
+    done = fix_data(path, tmp_path / "b.csv")
+    assert {(one.row, one.column, one.after) for one in done.changes} == {
+        (1, "text", "'=1+1です"),
+        (1, "label", "'=pos"),
+    }
+    assert any("apostrophe" in line for line in done.lines())
+    assert fix_data(path, tmp_path / "b2.jsonl").changes == []
+
+
+def test_cells_that_nothing_was_done_to_keep_their_type(tmp_path):
+    path = tmp_path / "a.jsonl"
+    cells = [
+        {"text": 1.5, "label": "x"},
+        {"text": True, "label": 2},
+        {"text": ["一", "二"], "label": ["x", "y"]},
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in cells), encoding="utf-8")
+    done = fix_data(path, tmp_path / "b.jsonl")
+    assert [json.loads(line) for line in done.output.read_text(encoding="utf-8").splitlines()] == cells
+    assert done.changes == []
+
+
+def test_files_of_an_earlier_cut_do_not_stay_beside_the_new_ones(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "text,label\n" + "".join(f"文{n}です,{'良い' if n % 2 else '悪い'}\n" for n in range(40)),
+        encoding="utf-8",
+    )
+    split_data(path, tmp_path / "s")
+    for options in (
+        {"test": 0, "overwrite": True},
+        {"format": "jsonl"},
+        {"format": "jsonl", "overwrite": True},
+    ):
+        with pytest.raises(ConfigError, match="JPT-U194"):
+            split_data(path, tmp_path / "s", **options)
+    assert split_data(path, tmp_path / "s", seed=1, overwrite=True).read == 40
+
+
+@pytest.mark.parametrize("text", ["a" + "\u0301\u0323" * 200_000, "か" + "\u3099" * 200_000])
+def test_piles_of_combining_marks_take_no_time(text):
+    assert len(folded(text)) < 100
+    assert found([(text, "良い"), ("別の文です", "悪い")]).statistics.sizes == {"train": 2}

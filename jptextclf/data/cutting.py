@@ -9,11 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from jptextclf.atomic import make_directory, remove_empty, write_errors
 from jptextclf.data.columns import joined
 from jptextclf.data.examples import SPLITS, Examples, Reason, RowNumbers, Split
-from jptextclf.data.loading import labels_of
+from jptextclf.data.loading import labels_of, split_of
 from jptextclf.data.rows import is_empty, text_of
 from jptextclf.data.splits import split_train
+from jptextclf.data.tables import FORMATS
 from jptextclf.data.writers import Writer, open_writer
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.messages import listing, text
@@ -89,7 +91,7 @@ def cut(
     :param columns: which hold text and label
     :param validation: share of the texts; 0 for none.  ``test`` likewise; together below 1
     :raises ConfigError: such shares (``JPT-U190``), there is a split column (``JPT-U191``), or a file is there already
-        (``JPT-U185``)
+        (``JPT-U185``), or one of another cut that a training would read along (``JPT-U194``)
     :raises DataError: a part would be empty (``JPT-D080``)
     """
     if not (validation >= 0 and test >= 0 and 0 < validation + test < 1):
@@ -104,14 +106,29 @@ def cut(
     for path in files.values():
         if path.exists() and not overwrite:
             raise ConfigError("U185", path=path)
+    _refuse_others(out, set(files.values()))
     read, examples, rejected = _examples(table, columns, label_separator)
     splits = _splits(examples, validation, test, seed)
     for split in files:
         if not len(splits[split]):
             raise DataError("D080", split=split, n=len(examples), share=shares[split])
-    out.mkdir(parents=True, exist_ok=True)
-    notes = _write(table, files, {row: split for split, one in splits.items() for row in one.rows})
+    with write_errors(out):
+        made = make_directory(out)
+    try:
+        notes = _write(table, files, {row: split for split, one in splits.items() for row in one.rows})
+    except BaseException:
+        remove_empty(made)
+        raise
     return Cut(files, {split: splits[split] for split in files}, read, rejected, notes)
+
+
+def _refuse_others(out: Path, files: set[Path]) -> None:
+    """That no file of an earlier cut stays beside the new ones, where its rows would be in two splits."""
+    if not out.is_dir():
+        return
+    there = {one for one in out.iterdir() if split_of(one.stem) and one.suffix.lower() in FORMATS}
+    if others := sorted(one.name for one in there - files):
+        raise ConfigError("U194", path=out, files=listing(others))
 
 
 def _examples(

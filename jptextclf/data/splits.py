@@ -6,6 +6,7 @@ It does not know files. What is held out depends on the texts, labels and seed a
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
@@ -20,13 +21,37 @@ if TYPE_CHECKING:
 _Stratum = tuple[str, ...]
 
 
+_MARKS = "?.,:;/-+*%~()'\"!#&<>=$"
+_PLACEHOLDER = 0x100000
+"""Private characters, which folding leaves alone."""
+_MEANT = re.compile(r"[?]|(?<=\d)[.,:;/+*%~()'\"!#&<>=$-](?=\d)|(?<![^\W\d_])[-+.](?=\d)|(?<=\d)%")
+# More than 32 combining marks on one letter are left out: their order is found in quadratic time.
+_MARK_RUN = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+    "\u3099\u309a\ufe20-\ufe2f]{32})[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff"
+    "\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+"
+)
+
+
 def folded(text: str) -> str:
     """A text without what does not tell two texts apart: width, kana, case, punctuation, space.
 
     ``"ｻｲｺｰ！！ " -> "さいこー"``. A text of nothing but punctuation stays as NFKC has it.
     """
-    wide = unicodedata.normalize("NFKC", text)
+    wide = unicodedata.normalize("NFKC", _MARK_RUN.sub(r"\1", text))
     return unicodedata.normalize("NFKC", wide.casefold().translate(_FOLD)) or wide
+
+
+def closely_folded(text: str) -> str:
+    """A text without width, kana, case, space and punctuation, but for marks that may mean something: those beside
+    digits, and question marks.
+
+    Two texts of one form say the same. ``"３．５度！" -> "3.5度"``, ``"良い?" -> "良い?"``; ``folded`` goes further.
+    """
+    wide = unicodedata.normalize("NFKC", _MARK_RUN.sub(r"\1", text))
+    kept = _MEANT.sub(lambda found: chr(_PLACEHOLDER + _MARKS.index(found[0])), wide)
+    back = {_PLACEHOLDER + number: mark for number, mark in enumerate(_MARKS)}
+    return folded(kept).translate(back)
 
 
 class _Fold(dict[int, int | None]):

@@ -28,6 +28,7 @@ class Counts:
     ``predictions``  ``(..., n_labels)`` texts that got it
     ``exact``        ``(...)``           texts that got exactly the labels they have
     ``n_texts``      ``(...)``           texts
+    ``averaged``     ``(n_labels,)``     labels that a mean over labels is over; None: those that occur
     ===============  ==================  ===============================================
     """
 
@@ -36,6 +37,7 @@ class Counts:
     predictions: Integers
     exact: Integers
     n_texts: Integers
+    averaged: NDArray[np.bool_] | None = None
 
 
 def ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:
@@ -65,12 +67,21 @@ class Tally:
 
     :param references: label ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)``
     :param predictions: the same form
+    :param averaged: labels that a mean over labels is over, where several systems must be averaged alike
     :raises DataError: there are no texts (``JPT-D060``)
     :raises ConfigError: the shapes do not fit (``JPT-U080``), an id is outside the labels (``JPT-U081``), or a
         matrix holds something else than 0 and 1 (``JPT-U082``)
     """
 
-    def __init__(self, references: ArrayLike, predictions: ArrayLike, n_labels: int) -> None:
+    def __init__(
+        self,
+        references: ArrayLike,
+        predictions: ArrayLike,
+        n_labels: int,
+        *,
+        averaged: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.averaged = averaged
         self.references, self.predictions = checked(references, predictions, n_labels)
         self.n_labels = n_labels
         if self.references.ndim == 1:
@@ -102,6 +113,7 @@ class Tally:
             predictions=self._given.totals(weights, self.n_labels),
             exact=weights @ self._exact.astype(np.int64),
             n_texts=weights.sum(axis=-1),
+            averaged=self.averaged,
         )
 
 

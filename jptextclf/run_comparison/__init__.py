@@ -25,7 +25,7 @@ from jptextclf.run_comparison.content import (
     ComparedRun,
     RunComparison,
 )
-from jptextclf.run_comparison.judging import adjust, judge_pair
+from jptextclf.run_comparison.judging import adjust, averaged_labels, judge_pair
 from jptextclf.run_comparison.measuring import Answered, Subject, answer
 from jptextclf.significance import right_altogether
 
@@ -77,7 +77,8 @@ def compare_runs(
     show = progress or Logged()
     answered = [answer(one, kept, schema, references, progress=show) for one in subjects]
     options: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    evaluations = [score(schema, references, one.ids, **options) for one in answered]
+    averaged = averaged_labels(schema, references)
+    evaluations = [score(schema, references, one.ids, averaged=averaged, **options) for one in answered]
     pairs = [
         judge_pair(
             (subjects[0].name, other.name), schema, references, answered[0].ids, said.ids, metric=metric, **options

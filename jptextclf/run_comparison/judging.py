@@ -63,6 +63,26 @@ def judge_pair(
     )
 
 
+def averaged_labels(schema: LabelSchema, references: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The labels that means over labels are over, for every run alike: those that the texts have.
+
+    A run that also gives a label which no text has would else be divided by one label more than its rival.
+
+    :returns: *Shape:* ``(n_labels,)``
+    """
+    if schema.is_multilabel:
+        found = references.sum(axis=0) > 0
+        # Texts without any label at all: there is nothing else to average.
+        return found if found.any() else np.ones(schema.n_labels, dtype=np.bool_)
+    found = np.zeros(schema.n_labels, dtype=np.bool_)
+    found[references] = True
+    return found
+
+
+def _value(name: str, schema: LabelSchema, references: NDArray[np.int64], ids: NDArray[np.int64]) -> float:
+    return metric_value(name, schema, references, ids, averaged=averaged_labels(schema, references))
+
+
 def adjust(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     """The pairs with p-values that allow for their number (Holm)."""
     by_metric = holm([one.verdict.p_value for one in pairs])
@@ -81,13 +101,13 @@ def _differences(
     options: dict[str, Any],
 ) -> tuple[MetricDifference, ...]:
     names = metric_names(schema)
+    options = {**options, "averaged": averaged_labels(schema, references)}
     resampled = resampled_differences(schema, references, other, first, names, **options)
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return tuple(
         MetricDifference(
             metric=name,
-            difference=metric_value(name, schema, references, other)
-            - metric_value(name, schema, references, first),
+            difference=_value(name, schema, references, other) - _value(name, schema, references, first),
             low=float(low[place]),
             high=float(high[place]),
             standard_error=float(resampled[:, place].std(ddof=1)) if len(resampled) > 1 else 0.0,

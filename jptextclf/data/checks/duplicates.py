@@ -1,6 +1,7 @@
 """The same text twice: within a split, across splits, with different labels. Exactly, and after folding.
 
-Folding is :func:`jptextclf.data.splits.folded`: width, kana, case, punctuation and space tell no two texts apart.
+Across splits width, kana, case, punctuation and space tell no two texts apart (:func:`~jptextclf.data.splits.folded`): what is
+kept apart by mistake costs a score. Within a split marks that may mean something do (``closely_folded``).
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from jptextclf.data.checks.findings import PLACES_KEPT, Finding, Place
 from jptextclf.data.checks.samples import sample
-from jptextclf.data.splits import folded
+from jptextclf.data.splits import closely_folded, folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from jptextclf.data.examples import Examples, Split
 
@@ -23,14 +24,19 @@ Where = tuple[str, int]
 
 def find_duplicates(splits: Mapping[Split, Examples]) -> Iterator[Finding]:
     """Duplicates across splits, conflicting labels, and duplicates within a split."""
+    yield from _across(splits, _groups(splits, folded))
+    several = _groups(splits, closely_folded)
+    yield from _conflicts(splits, several)
+    yield from _within(splits, several)
+
+
+def _groups(splits: Mapping[Split, Examples], form: Callable[[str], str]) -> list[list[Where]]:
+    """Texts of one form, where there are several."""
     groups: dict[str, list[Where]] = defaultdict(list)
     for split, examples in splits.items():
         for index, text in enumerate(examples.texts):
-            groups[folded(text)].append((split, index))
-    several = [one for one in groups.values() if len(one) > 1]
-    yield from _across(splits, several)
-    yield from _conflicts(splits, several)
-    yield from _within(splits, several)
+            groups[form(text)].append((split, index))
+    return [one for one in groups.values() if len(one) > 1]
 
 
 def _across(splits: Mapping[Split, Examples], groups: list[list[Where]]) -> Iterator[Finding]:

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.data.checks.characters import is_mojibake, repaired, without_invisible
-from jptextclf.data.checks.labels import label_form
+from jptextclf.data.checks.labels import spelling_form
 from jptextclf.data.columns import Columns, joined
 from jptextclf.data.loading import labels_of, split_of
 from jptextclf.data.personal import mask
 from jptextclf.data.rows import is_empty, text_of
-from jptextclf.data.splits import folded
-from jptextclf.data.writers import open_writer
+from jptextclf.data.splits import closely_folded
+from jptextclf.data.writers import FORMATS, guarded, open_writer
 from jptextclf.errors import ConfigError
 from jptextclf.messages import text
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jptextclf.data.rows import Cell, Row
     from jptextclf.data.tables import Table
@@ -63,13 +63,13 @@ class Fixed:
         """For a person, in the language of now."""
         done = text("checks.fixed", kept=self.kept, read=self.read, path=self.output)
         if not self.changes:
-            return [done, text("checks.fix_nothing")]
+            return [done, text("checks.fix_nothing"), *self.notes]
         return [done, text("checks.changes", n=self.n_changes, path=self.changes_path), *self.notes]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "output": str(self.output), "changes": str(self.changes_path), "read": self.read, "kept": self.kept,
-            "n_changes": self.n_changes,
+            "n_changes": self.n_changes, "notes": list(self.notes),
         }  # fmt: skip
 
 
@@ -108,11 +108,12 @@ def fix(
     :param columns: which hold text, label and split
     :param label_separator: between the labels of one cell
     :param encoding: of the copy; None: UTF-8, with BOM for CSV
-    :param mask_personal: also put marks in place of what looks like personal data
+    :param mask_personal: also put marks in place of what looks like personal data, in every column but label and split
     :raises WorkError: it cannot be written; what was there is as it was
     """
     fixer = _Fixer(table, columns, label_separator, mask_personal=mask_personal)
     result = Fixed(output, changes_path(output))
+    is_guarded = FORMATS.get(output.suffix.lower()) != "jsonl"
     with open_writer(output, columns=table.columns, encoding=encoding, source=table.path) as writer:
         for row in table.rows():
             result.read += 1
@@ -120,12 +121,20 @@ def fix(
             if values is not None:
                 writer.write(values)
                 result.kept += 1
+                result.changes += _apostrophes(row.number, table.columns, values) if is_guarded else ()
     result.notes = tuple(writer.notes)
     names = [text(f"checks.column_{name}") for name in ("row", "column", "change", "before", "after")]
     with open_writer(result.changes_path, columns=names) as writer:
         for one in result.changes:
             writer.write((one.row, one.column, one.what, one.before, one.after))
     return result
+
+
+def _apostrophes(number: int, columns: Sequence[str], values: Sequence[Any]) -> Iterator[Change]:
+    """Cells that get an apostrophe where they are written, so that no spreadsheet computes them."""
+    for column, value in zip(columns, values, strict=True):
+        if isinstance(value, str) and (after := guarded(value)) != value:
+            yield Change(number, column, text("checks.change_guarded"), value, after)
 
 
 class _Fixer:
@@ -152,13 +161,8 @@ class _Fixer:
             counts.update(labels_of(row.cells[self._label], self._separator) or ())
         best: dict[str, str] = {}
         for name, _ in counts.most_common():
-            best.setdefault(label_form(name), name)
-        # Numbers of the same value may be meant to be different names.
-        return {
-            name: best[label_form(name)]
-            for name in counts
-            if best[label_form(name)] != name and not label_form(name).replace(".", "").lstrip("-").isdigit()
-        }
+            best.setdefault(spelling_form(name), name)
+        return {name: best[spelling_form(name)] for name in counts if best[spelling_form(name)] != name}
 
     def _training_rows(self, table: Table) -> dict[tuple[str, str], int]:
         """The first training row of each text and label, where a column tells the splits apart."""
@@ -167,16 +171,18 @@ class _Fixer:
             return found
         for row in table.rows():
             if split_of(text_of(row.cells[self._split])) == "train":
-                values = list(row.values)
                 unsaid: list[Change] = []
-                for place in self._texts:
-                    values[place] = self._clean(row.number, "", text_of(row.cells[place]), unsaid)
-                label = self._fix_label(row, values, unsaid)
-                found.setdefault((self._key(values), label), row.number)
+                cleaned = self._cleaned(row, unsaid)
+                label = self._fix_label(row, list(row.values), unsaid)
+                found.setdefault((closely_folded(joined(cleaned)), label), row.number)
         return found
 
-    def _key(self, values: Sequence[Any]) -> str:
-        return folded(joined([str(values[place]) for place in self._texts]))
+    def _cleaned(self, row: Row, changes: list[Change]) -> list[str]:
+        """The text cells without what cannot be meant."""
+        return [
+            self._clean(row.number, self._names[place], text_of(row.cells[place]), changes)
+            for place in self._texts
+        ]
 
     def fix(self, row: Row, changes: list[Change]) -> Sequence[Any] | None:
         """The row's values, cleaned; None where it is left out."""
@@ -185,18 +191,34 @@ class _Fixer:
         if is_empty(joined(texts)):
             changes.append(Change(row.number, "", text("checks.change_empty"), joined(texts), ""))
             return None
-        for place, found in zip(self._texts, texts, strict=True):
-            values[place] = self._clean(row.number, self._names[place], found, changes)
+        cleaned = self._cleaned(row, changes)
+        for place, before, after in zip(self._texts, texts, cleaned, strict=True):
+            # A number or a list that nothing was done to stays what it is.
+            if after != before:
+                values[place] = after
         label = self._fix_label(row, values, changes)
-        return None if self._repeats(row, values, label, changes) else values
+        # Before masking: two texts with different telephone numbers are not one.
+        if self._repeats(row, joined(cleaned), label, changes):
+            return None
+        return self._masked(row.number, values, changes) if self._mask else values
+
+    def _masked(self, number: int, values: list[Any], changes: list[Change]) -> list[Any]:
+        """Marks for personal data, in every column but label and split."""
+        for place, value in enumerate(values):
+            if place in {self._label, self._split} or not isinstance(value, str):
+                continue
+            if (after := mask(value)) != value:
+                changes.append(
+                    Change(number, self._names[place], text("checks.change_personal"), value, after)
+                )
+                values[place] = after
+        return values
 
     def _clean(self, number: int, column: str, found: str, changes: list[Change]) -> str:
         steps: list[tuple[str, Callable[[str], str]]] = [
             ("mojibake", lambda one: (repaired(one) or one) if is_mojibake(one) else one),
             ("invisible", without_invisible),
         ]
-        if self._mask:
-            steps.append(("personal", mask))
         for what, change in steps:
             after = change(found)
             if after != found:
@@ -229,16 +251,17 @@ class _Fixer:
             return self._separator.join(names)
         return json.dumps(names, ensure_ascii=False) if cell.strip().startswith("[") else names[0]
 
-    def _repeats(self, row: Row, values: Sequence[Any], label: str, changes: list[Change]) -> bool:
+    def _repeats(self, row: Row, shown: str, label: str, changes: list[Change]) -> bool:
         """Whether the text stands elsewhere with the same label; another label is only noted."""
-        key = self._key(values)
-        shown = joined([str(values[place]) for place in self._texts])
+        key = closely_folded(shown)
         kept = self._kept.setdefault((key, label), row.number)
         if kept != row.number:
             changes.append(Change(row.number, "", text("checks.change_duplicate", row=kept), shown, ""))
             return True
         first, first_label = self._labelled.setdefault(key, (row.number, label))
         if first_label != label:
-            column = "" if self._label is None else self._names[self._label]
-            changes.append(Change(row.number, column, text("checks.conflict_left", row=first), shown, shown))
+            column, cell = ("", "")
+            if self._label is not None:
+                column, cell = self._names[self._label], text_of(row.values[self._label])
+            changes.append(Change(row.number, column, text("checks.conflict_left", row=first), cell, cell))
         return False

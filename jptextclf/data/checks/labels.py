@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from jptextclf.data.checks.findings import PLACES_KEPT, Finding, Place
@@ -20,6 +22,10 @@ UNEVEN = 50
 """Times that the most frequent label is more frequent than the rarest, from which it is said."""
 _MOST_COMPARED = 400
 """Names that are compared each with each for one letter."""
+_NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
+_BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[-_‐‑–—]+(?=[^\W\d_])")
+_WIDTH = re.compile("[\uff01-\uffee\u3000]+")
+"""Half-width and full-width forms."""
 _SHORTEST = 5
 """Letters of a name from which one letter may be a slip."""
 
@@ -83,14 +89,28 @@ def alike_names(names: Iterable[str]) -> list[list[str]]:
 
 
 def label_form(name: str) -> str:
-    """A label name without what a person does not see or does not mean: width, case, kana, space; numbers by value."""
+    """A label name without what a person does not see or does not mean: width, case, kana, space, and hyphens between
+    words; plain numbers by their exact value.
+
+    It tells which names to ask about. ``"not_good" -> "notgood"``, ``"01.0" -> "1"``, ``"A-" -> "a-"``
+    """
     plain = unicodedata.normalize("NFKC", name).strip()
-    try:
-        number = float(plain)
-    except ValueError:
-        plain = katakana_to_hiragana(plain.casefold())
-        return "".join(one for one in plain if not one.isspace() and one not in "-_‐‑–—") or plain
-    return f"{number:g}"
+    if _NUMBER.fullmatch(plain):
+        return f"{Decimal(plain).normalize():f}"
+    plain = _BETWEEN_LETTERS.sub("", katakana_to_hiragana(plain.casefold()))
+    return "".join(plain.split()) or plain
+
+
+def spelling_form(name: str) -> str:
+    """A label name without width, case, kana and space alone: names of one form are one name in two spellings.
+
+    Names of one letter, and numbers, codes and dates, are only freed of width and space: a case or a digit may be all
+    that tells them apart. ``"ﾎﾟｼﾞﾃｨﾌﾞ" -> "ぽじてぃぶ"``, ``"Ａ " -> "A"``, ``"A-" -> "A-"``
+    """
+    plain = "".join(_WIDTH.sub(lambda found: unicodedata.normalize("NFKC", found[0]), name).split())
+    if len(plain) == 1 or any(one.isdigit() for one in plain):
+        return plain
+    return katakana_to_hiragana(plain.casefold())
 
 
 def _one_letter_apart(one: str, other: str) -> bool:
