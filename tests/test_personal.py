@@ -32,9 +32,23 @@ from jptextclf.data.personal import find_personal, mask
         ("+81 90 1234 5678", "telephone"),
         ("+81(0)90-1234-5678", "telephone"),
         ("電話：0312345678", "telephone"),
+        ("090.1234.5678", "telephone"),
+        ("090・1234・5678", "telephone"),
+        ("090/1234/5678", "telephone"),
+        ("090_1234_5678", "telephone"),
+        ("090 - 1234 - 5678", "telephone"),
+        ("090　1234　5678", "telephone"),
+        ("090⁃1234➖5678", "telephone"),
+        ("03-1234-\n5678", "telephone"),
+        ("03\r\n1234\r\n5678", "telephone"),
+        ("090\u200b1234\u200b5678", "telephone"),
+        ("090\u00a01234\u00a05678", "telephone"),
+        ("0081-90-1234-5678", "telephone"),
+        ("+81 (0)90 1234 5678", "telephone"),
         ("〒100-0001", "postal_code"),
         ("〒１００−０００１", "postal_code"),
         ("〒1000001", "postal_code"),
+        ("〒 100 0001", "postal_code"),
         ("郵便番号 100-0001", "postal_code"),
         ("100-0001 東京都千代田区", "postal_code"),
         ("user.name+tag@example.co.jp", "mail"),
@@ -42,6 +56,7 @@ from jptextclf.data.personal import find_personal, mask
         ("4111 1111 1111 1111", "card_number"),
         ("4111-1111-1111-1111", "card_number"),
         ("378282246310005", "card_number"),
+        ("4111\n1111\n1111\n1111", "card_number"),
         ("マイナンバーは123456789018です", "individual_number"),
         ("1234-5678-9018", "individual_number"),
     ],
@@ -64,6 +79,9 @@ def test_every_spelling_is_found(text, kind):
         "100-2000円くらい", "13:00-15:00", "3,000-5,000円", "第1234567890回", "0.5-1.5", "10-20-30代", "4111 1111 1111 1112",
         "1234567890123456", "2023-1234-5670", "0-0-0", "ver 0.12.345", "@user", "a@b", "123-4567個", "0000-0000-0000",
         "https://example.com/0312345678", "", "電話", "〒", "00-1234-5678", "03-1234",
+        "2019.04.01 2020.05.02", "01/02/2019 10:30", "01.02.2019", "09:00\n10:00\n11:00", "192.168.010.001", "10.0.123.4567",
+        "0.1234.5678.9", "04/01 10:00 04/02", "0-3歳 100-200円", "2020・04・01", "5\n4\n3\n2\n1", "01 02 03 04 05 06",
+        "03-1234-56789", "0.05 0.10 0.15", "0/10 3/10 100/1000", "ver.04.1234.5678.1",
     ],
 )  # fmt: skip
 def test_ordinary_numbers_are_left_alone(text):
@@ -87,7 +105,18 @@ def test_any_text_is_masked_once_and_for_all(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["0" * 50_000, "0-" * 50_000, "a." * 50_000 + "@", "4 " * 50_000, "(0" * 50_000]
+    "text",
+    [
+        "0" * 50_000,
+        "0-" * 50_000,
+        "a." * 50_000 + "@",
+        "4 " * 50_000,
+        "(0" * 50_000,
+        "090-1234-5678、" * 20_000,
+        "0 - " * 50_000,
+        "0\n" * 50_000,
+        "a@b.co " * 20_000,
+    ],
 )
 def test_long_texts_take_no_time(text):
     assert len(find_personal(text)) < len(text)

@@ -26,22 +26,29 @@ _FOLD = {
     **{0xFF10 + digit: str(digit) for digit in range(10)},
     **{0xFF21 + letter: chr(0x41 + letter) for letter in range(26)},
     **{0xFF41 + letter: chr(0x61 + letter) for letter in range(26)},
-    **{ord(one): "-" for one in "‐‑‒–—―−ー－﹣ｰ"},
-    **{ord(one): plain for one, plain in zip("（）＋＠．　＿", "()+@. _", strict=True)},
+    **{ord(one): "-" for one in "‐‑‒–—―−ー－﹣ｰ⁃➖﹘─━"},
+    **{ord(one): plain for one, plain in zip("（）＋＠．　＿／：", "()+@. _/:", strict=True)},
+    # Nothing to the eye, and a way to write a number that a pattern does not see.
+    **dict.fromkeys([0x00A0, 0x00AD, *range(0x200B, 0x2010), 0x2060, 0xFEFF], " "),
 }
 _MAIL = re.compile(
     r"(?<![\w.%+-])[A-Za-z0-9][\w.%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])", re.ASCII
 )
-_CARD = re.compile(r"(?<![\d-])[3-6](?:[ -]?\d){12,18}(?![\d-])")
+# Between the groups of a number: one mark, spaces around it, over the end of a line as well.
+_GAP = r"(?:[ \t]{0,2}[-.・/_\r\n][ \t\r\n]{0,2}|[ \t]{1,2}|)"
+_NOT_BEFORE = r"(?<![\d.])(?<!\d[-/・])"
+_NOT_AFTER = r"(?![\d])(?![-./・]\d)"
+_CARD = re.compile(r"(?<![\d-])[3-6](?:[ \r\n-]{0,2}\d){12,18}(?![\d])(?!-\d)")
 _INDIVIDUAL = re.compile(r"(?<![\d-])(?<!\d )\d{4}([ -]?)\d{4}\1\d{4}(?![ -]?\d)")
 # Folded: the long vowel is a hyphen.
 _SAID_INDIVIDUAL = re.compile("マイナンバ-|個人番号")
 _TELEPHONE = re.compile(
-    r"(?<![\d-])(?:\+81[ -]?(?:\(0\))?\d{1,4}|\(?0\d{1,4}\)?)[ -]?\(?\d{1,4}\)?[ -]?\d{3,4}(?![\d-])",
+    rf"{_NOT_BEFORE}(?:(?:\+|(?<!\d)00)81{_GAP}(?:\(0\)[ ]?)?\d{{1,4}}|\(?0\d{{1,4}}\)?)"
+    rf"{_GAP}\(?\d{{1,4}}\)?{_GAP}\d{{3,4}}{_NOT_AFTER}",
     re.ASCII,
 )
 _SAID_TELEPHONE = re.compile(r"(?:電話|でんわ|TEL|Tel|tel|℡|☎|携帯|ファクス|FAX|Fax)[^\d]{0,8}$")
-_POSTAL = re.compile(r"(?:〒|郵便番号)\s?:?\s?\d{3}-?\d{4}(?!\d)")
+_POSTAL = re.compile(r"(?:〒|郵便番号)\s?:?\s?\d{3}[ -]?\d{4}(?!\d)")
 _ADDRESS = re.compile(
     r"(?<![\d-])\d{3}-\d{4}(?=\s{0,2}(?:北海道|東京都|(?:京都|大阪)府|[\u4e00-\u9fff]{2,3}県|[\u4e00-\u9fff]{1,5}市))"
 )
@@ -65,8 +72,10 @@ def find_personal(found: str) -> list[Match]:
     if not any(one.isdecimal() and one.isascii() for one in folded) and "@" not in folded:
         return []
     matches: list[Match] = []
+    is_taken = bytearray(len(folded))
     for one in _candidates(folded):
-        if all(one.end <= other.start or other.end <= one.start for other in matches):
+        if not any(is_taken[one.start : one.end]):
+            is_taken[one.start : one.end] = b"\1" * (one.end - one.start)
             matches.append(one)
     return sorted(matches, key=lambda one: one.start)
 
@@ -111,14 +120,15 @@ def _digits(found: str) -> str:
 def _is_telephone(found: str, before: str) -> bool:
     """Whether digits are a number of the Japanese plan: 10 of them, 11 for mobile and IP telephones."""
     digits = _digits(found)
-    if found.startswith("+81"):
-        digits = "0" + digits[2:].removeprefix("0")
+    is_international = found.startswith(("+81", "0081"))
+    if is_international:
+        digits = "0" + digits.removeprefix("00")[2:].removeprefix("0")
     if len(digits) not in {10, 11} or digits.startswith("00"):
         return False
     is_long = digits[:3] in {"020", "050", "060", "070", "080", "090"} or digits.startswith("0800")
     if is_long != (len(digits) == 11):
         return False
-    is_grouped = found.startswith("+") or len(re.findall(r"\d+", found)) == 3
+    is_grouped = is_international or len(re.findall(r"\d+", found)) == 3
     # Ten digits in one piece are a number of something; eleven that begin like a mobile telephone are one.
     return is_grouped or is_long or digits.startswith("0120") or _SAID_TELEPHONE.search(before) is not None
 
