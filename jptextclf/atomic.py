@@ -62,6 +62,16 @@ def check_target(target: Path, *, overwrite: bool, holds: str = RUN_RECORD) -> N
         remove_empty(made)
 
 
+def check_outside(target: Path, *sealed: Path) -> None:
+    """Refuse a place inside directories that are sealed by their manifest.
+
+    :raises ConfigError: it lies in one (``JPT-U159``)
+    """
+    for directory in sealed:
+        if directory.resolve() in target.resolve().parents and (directory / RUN_RECORD).is_file():
+            raise ConfigError("U159", run=directory, out=target)
+
+
 @contextmanager
 def new_directory(target: Path, *, overwrite: bool = False, holds: str = RUN_RECORD) -> Iterator[Path]:
     """A sibling directory to fill; at the end it is fsynced and takes the place of ``target``.

@@ -1,7 +1,7 @@
-"""A page as files: ``NAME.html``, ``NAME.json``, and ``csv/`` with the figures behind every chart.
+"""A page as files: ``NAME.html``, ``NAME.json``, and ``csv/`` with the figures behind every chart; or one HTML file.
 
-It does not know what the page is about. The directory appears whole or not at all; one that was written here is
-replaced, another one never.
+It does not know what the page is about. What is written appears whole or not at all; a page or directory that was
+written here is replaced, another one never.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jptextclf.atomic import new_directory, sha256_of
+from jptextclf.atomic import new_directory, sha256_of, write_file
 from jptextclf.data.writers import open_writer
+from jptextclf.errors import ConfigError
+from jptextclf.pages.document import GENERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +21,32 @@ if TYPE_CHECKING:
 Tables: TypeAlias = "Mapping[str, tuple[Sequence[str], Iterable[Sequence[Any]]]]"
 """Name -> columns and rows."""
 CSV, PNG = "csv", "png"
+
+
+def check_page(file: Path) -> None:
+    """Refuse now what :func:`write_page` would refuse later.
+
+    :raises ConfigError: something is there that is no page of this package (``JPT-U187``)
+    """
+    if file.is_dir() or (file.exists() and not _is_page(file)):
+        raise ConfigError("U187", path=file)
+
+
+def _is_page(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return GENERATOR.encode("ascii") in opened.read(2_000)
+
+
+def write_page(file: Path, page: str) -> Path:
+    """Write one page; a page of this package that is there is replaced.
+
+    :raises ConfigError: something else is there (``JPT-U187``)
+    :raises WorkError: it cannot be written (``JPT-W011``)
+    """
+    check_page(file)
+    # A lone surrogate, which JSON Lines can hold, has no form in UTF-8.
+    write_file(file, page.encode("utf-8", "replace"))
+    return file
 
 
 def write_page_files(
@@ -40,7 +68,7 @@ def write_page_files(
     :raises WorkError: it cannot be written (``JPT-W011``, ``JPT-W030``)
     """
     with new_directory(directory, overwrite=True, holds=f"{name}.json") as staging:
-        (staging / f"{name}.html").write_text(page, encoding="utf-8", newline="\n")
+        (staging / f"{name}.html").write_bytes(page.encode("utf-8", "replace"))
         _write_json(staging / f"{name}.json", data)
         (staging / CSV).mkdir()
         for table, (columns, rows) in tables.items():

@@ -1,8 +1,11 @@
-"""JSON as its standard has it: a key that stands twice and NaN are errors, since both would lose a value silently."""
+"""JSON as its standard has it: a key that stands twice, NaN, and a number beyond a float (``1e999``) are errors, since each
+would lose a value silently.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jptextclf.messages import text
@@ -23,7 +26,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(text("data.no_constant", constant=constant))
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_distinct_keys, parse_constant=_refuse)
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _refuse(number)
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_distinct_keys, parse_float=_finite, parse_constant=_refuse)
 """Its ``decode`` raises ``ValueError`` with a sentence for a person."""
 
 

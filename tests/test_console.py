@@ -9,6 +9,9 @@ import sys
 import unicodedata
 
 import pytest
+from click.testing import CliRunner
+
+from jptextclf.cli import cli
 
 CONSOLES = {
     "utf-8": {"PYTHONIOENCODING": "utf-8"},
@@ -176,3 +179,26 @@ def test_a_character_that_is_missing_is_shown_by_one_alike(shown, encoding, seen
 
     codecs.register_error("test-substitute", _streams._substituted)
     assert shown.encode(encoding, "test-substitute").decode(encoding) == seen
+
+
+def test_names_of_the_data_do_nothing_to_a_terminal(tmp_path):
+    file = tmp_path / "a.csv"
+    rows = "".join(f"text{n},{label}\n" for n in range(12) for label in ("\x1b[2Jred", "\u202eback"))
+    file.write_text(f"text,label\x1b]0;x\x07\n{rows}", encoding="utf-8")
+    for arguments in (
+        ["data", "check", str(file), "--text-column", "text", "--label-column", "label\x1b]0;x\x07"],
+        ["data", "check", str(file), "--text-column", "text", "--label-column", "nothing"],
+        [
+            "data",
+            "split",
+            str(file),
+            str(tmp_path / "out"),
+            "--text-column",
+            "text",
+            "--label-column",
+            "label\x1b]0;x\x07",
+        ],
+    ):
+        done = CliRunner().invoke(cli, arguments)
+        assert "U+001B" in done.output, arguments
+        assert not re.search("[\x1b\x07\u202e]", done.output), arguments

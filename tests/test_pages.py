@@ -11,7 +11,8 @@ import pytest
 from chromium import dom, measured
 
 from jptextclf import messages
-from jptextclf.errors import SetupError
+from jptextclf.errors import ConfigError, SetupError
+from jptextclf.page_files import check_page, write_page
 from jptextclf.pages import charts
 from jptextclf.pages.charts import (
     Bar,
@@ -32,6 +33,7 @@ from jptextclf.pages.charts import (
 from jptextclf.pages.document import Section, document, fragment
 from jptextclf.pages.html import Html, bullets, details, foreign, notice, paragraph, table, together
 from jptextclf.pages.pictures import standalone, to_png
+from jptextclf.pages.visible import visible_lines
 
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</svg></title><script>x</script>", "&lt;b&gt;", "]]>", "\u202e逆",
@@ -219,3 +221,28 @@ def test_in_a_browser_a_narrow_page_does_not_scroll_sideways(written, tmp_path):
 def test_in_a_browser_a_link_opens_what_it_leads_to(written, tmp_path):
     expression = "(location.hash = '#more', reveal(), [document.getElementById('more').open, document.activeElement.tagName])"
     assert json.loads(measured(written, expression, width=800, folder=tmp_path)) == [True, "SUMMARY"]
+
+
+@pytest.mark.parametrize("held", [b"text,label\n", b"<!DOCTYPE html><html>", b""])
+def test_a_page_replaces_only_a_page(tmp_path, held):
+    file = tmp_path / "out.html"
+    file.write_bytes(held)
+    with pytest.raises(ConfigError, match="JPT-U187"):
+        check_page(file)
+    with pytest.raises(ConfigError, match="JPT-U187"):
+        write_page(file, document("t", []))
+    assert file.read_bytes() == held
+    with pytest.raises(ConfigError, match="JPT-U187"):
+        check_page(tmp_path)
+
+
+def test_a_page_is_replaced_by_the_next_one(tmp_path):
+    file = tmp_path / "out.html"
+    for title in ("one", "two\udc80"):
+        write_page(file, document(title, []))
+        assert title[:3] in file.read_text(encoding="utf-8")
+
+
+def test_lines_for_a_terminal_do_nothing_to_it():
+    assert visible_lines("a\x1b[2J\nb\u202ec\r") == "a<U+001B>[2J\nb<U+202E>c<U+000D>"
+    assert visible_lines("良い\n👩‍🚀") == "良い\n👩‍🚀"

@@ -284,3 +284,57 @@ def test_columns_in_memory_are_shown_too(tiny_encoder, reviews, tmp_path):
     assert [one.column for one in read_report(report_directory(run.path)).groupings if one.column] == ["店"]
     with pytest.raises(DataError, match="JPT-D062"):
         api.train((texts, labels, columns), out=tmp_path / "b", by=["町"], **options)
+
+
+def test_a_run_that_is_named_by_a_dot_has_a_report_beside_it(run, monkeypatch):
+    monkeypatch.chdir(run.path)
+    done = CliRunner().invoke(cli, ["report", "."])
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.strip() == str(run.path.with_name("a.report") / "report.html")
+
+
+def test_a_report_is_not_written_into_a_run(run, data):
+    for given in (None, str(data)):
+        with pytest.raises(ConfigError, match="JPT-U159"):
+            api.report(run, given, out=run.path / "report")
+    assert not (run.path / "report").exists()
+
+
+def _leaves(item, path=()):
+    if isinstance(item, dict | list):
+        pairs = item.items() if isinstance(item, dict) else enumerate(item)
+        for key, one in list(pairs):
+            yield from _leaves(one, (*path, key))
+    else:
+        yield path
+
+
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.full)])
+def test_a_report_that_somebody_edited_gives_one_sentence(run, tmp_path, step):
+    file = report_directory(run.path) / "report.json"
+    written = file.read_bytes()
+    whole = json.loads(written)
+    # One leaf of each kind: places in lists do not matter.
+    kinds = {tuple(key for key in path if isinstance(key, str)): path for path in _leaves(whole)}
+    try:
+        for path in list(kinds.values())[::step]:
+            for value in ("x", None, "1e999"):
+                edited = json.loads(written)
+                place = edited
+                for key in path[:-1]:
+                    place = place[key]
+                place[path[-1]] = value
+                file.write_text(json.dumps(edited).replace('"1e999"', "1e999"), encoding="utf-8")
+                try:
+                    api.report(run, out=tmp_path / "out")
+                except ConfigError as error:
+                    assert error.code in {"JPT-U200", "JPT-U202"}, (path, value)
+                else:
+                    assert value != "1e999", path
+    finally:
+        file.write_bytes(written)
+
+
+def test_a_column_without_votes_is_not_taken_for_one(run, data):
+    with pytest.raises(DataError, match="JPT-D085"):
+        api.report(run, data, votes_column="store")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from jptextclf import messages
 from jptextclf.data.examples import Examples
 from jptextclf.data.votes import Votes
 from jptextclf.labels import LabelSchema
@@ -194,3 +195,40 @@ def test_everything_survives_json():
         assert items
         for one in items:
             assert kind.from_json(json.loads(json.dumps(asdict(one)))) == one
+
+
+def by_column(cells, name="c"):
+    found = measured(TWO, [[0.9, 0.1]] * len(cells), [0] * len(cells), columns={name: cells})
+    return found.groupings()[-1]
+
+
+def test_numbers_that_name_something_are_never_shown_as_ranges():
+    messages.use_language("en")
+    phones = [f"090-1234-{5000 + n}" for n in range(40)]
+    assert [one.name for one in by_column(phones).groups] == ["[telephone]"]
+    for cells in (
+        [f"0901234{5000 + n}" for n in range(40)],
+        [f"0{n:03}" for n in range(40)],
+        [f"{1000001 + n}" for n in range(40)],
+        ["4111111111111111", *map(str, range(40))],
+    ):
+        assert {one.kind for one in by_column(cells).groups} <= {"value", "rest"}, cells[0]
+    for cells in (
+        [str(n * 1000) for n in range(40)],
+        [f"{n / 7:.3f}" for n in range(40)],
+        [f"{10**n}" for n in range(20)],
+    ):
+        assert {one.kind for one in by_column(cells).groups} == {"range"}, cells[0]
+
+
+def test_the_name_of_a_column_is_masked():
+    messages.use_language("en")
+    assert by_column(["x", "y"], name="090-1234-5678").column == "[telephone]"
+
+
+def test_a_threshold_takes_what_the_run_takes():
+    values = np.array([0.7, 0.7, 0.3, 0.29], dtype=np.float32)
+    curve = label_curve("a", values, np.array([1, 1, 0, 0], dtype=np.int8), chosen=None)
+    given = {one.threshold: one.given for one in curve.points}
+    for threshold in (0.29, 0.3, 0.7, 0.71):
+        assert given[threshold] == int((values >= np.float32(threshold)).sum())

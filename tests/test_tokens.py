@@ -387,7 +387,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     assert page.read_text(encoding="utf-8").endswith("</html>\n")
     done = jptextclf("東京都に住む", "--html", tmp_path / "none" / "a.html")
     assert done.returncode == 1
-    assert b"JPT-W014" in done.stderr
+    assert b"JPT-W011" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["旅.html"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jptextclf.api.runs import Data, Run, load, name_of
-from jptextclf.atomic import RUN_RECORD, sha256_of
+from jptextclf.atomic import RUN_RECORD, check_outside, check_target, sha256_of
 from jptextclf.data.checks import check_data
 from jptextclf.data.loading import load_data
 from jptextclf.errors import ConfigError, DataError
@@ -19,7 +19,16 @@ from jptextclf.messages import listing, text
 from jptextclf.prediction import Predictor
 from jptextclf.progress import Logged, Progress, phase
 from jptextclf.run_comparison import RunComparison, Subject, compare_runs, shared_schema
-from jptextclf.run_report import Report, ReportFiles, make_report, read_report, report_directory, write_report
+from jptextclf.run_report import (
+    Report,
+    ReportFiles,
+    make_report,
+    read_report,
+    report_directory,
+    write_again,
+    write_report,
+)
+from jptextclf.run_report.files import JSON as REPORT_JSON
 
 if TYPE_CHECKING:
     import os
@@ -67,12 +76,15 @@ def _judge_on(
 
     :param by: columns that are read beside those that the run needs
     :param options: how the data are read
+    :raises DataError: no cell of the column of votes holds any (``JPT-D085``)
     """
     loaded = _load_like_training(run, data, extra_columns=by, **options)
     for line in loaded.summary.lines():
         progress.say(line)
     chosen = _split_to_score(loaded, split)
     examples = loaded.splits[chosen]
+    if examples.votes is not None and all(one.problem for one in examples.votes):
+        raise DataError("D085", column=options["votes_column"], n=len(examples))
     known = known_references(run.schema, examples.labels or [])
     some = examples.select(np.flatnonzero(known.kept).tolist())
     beside = {name: some.columns[name] for name in run.bundle.extra_columns if name in some.columns}
@@ -312,7 +324,13 @@ def report(
     opened = run if isinstance(run, Run) else load(run, device=device)
     if data is None:
         there = report_directory(opened.path)
-        return write_report(_report_of_training(opened, there), opened.bundle, Path(out or there), png=png)
+        return write_again(
+            _report_of_training(opened, there), opened.bundle, Path(out or there), source=there, png=png
+        )
+    if out is not None:
+        # First, since the work may take its time.
+        check_outside(Path(out), opened.path)
+        check_target(Path(out), overwrite=True, holds=REPORT_JSON)
     loaded, judged = _judge_on(
         opened, data, split=split, by=by or (), votes_column=votes_column, columns=columns, text_column=text_column,
         label_column=label_column, split_column=split_column, label_separator=label_separator,
@@ -323,7 +341,9 @@ def report(
         loaded.splits, adapter=opened.predictor.adapter, max_length=opened.bundle.max_length,
         summary=loaded.summary, progress=show,
     )  # fmt: skip
-    found = measured(opened.bundle, judged, source=name, check=check, predictor=opened.predictor)
+    found = measured(
+        opened.bundle, judged, source=name, check=check, predictor=opened.predictor, progress=show
+    )
     target = Path(out) if out is not None else report_directory(opened.path, Path(name).stem)
     return write_report(found, opened.bundle, target, png=png)
 

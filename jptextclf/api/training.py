@@ -312,7 +312,7 @@ def _report_training(
         found = measured(
             bundle, judged, source=source, check=check, comparison=result.comparison, is_training=True,
             uncalibrated=judged.uncalibrated, predictor=result.predictor,
-            history={**bundle.record["history"], "metric": bundle.record["plan"]["metric"]},
+            progress=progress, history={**bundle.record["history"], "metric": bundle.record["plan"]["metric"]},
         )  # fmt: skip
         written = write_report(found, bundle, report_directory(bundle.path))
     except JptextclfError as error:

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from jptextclf import launched, messages
+from jptextclf.cli._console import say
 from jptextclf.errors import ConfigError, JptextclfError
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.registry import Registry
@@ -177,7 +178,7 @@ class Group(_Speaking, click.Group):
         except JptextclfError as error:
             # Processes that are started together have one command line.
             if launched.is_main() or not (error.is_told or isinstance(error, ConfigError)):
-                click.echo(str(error), err=True)
+                say(str(error))
             sys.exit(error.exit_status)
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)
@@ -185,13 +186,13 @@ class Group(_Speaking, click.Group):
             _say_once(_usage_error(error))
             sys.exit(2)
         except click.ClickException as error:
-            click.echo(error.format_message(), err=True)
+            say(error.format_message())
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
             _say_once(text("cli.interrupted"))
             sys.exit(130)
         except OSError as error:
-            click.echo(_os_error(error), err=True)
+            say(_os_error(error))
             sys.exit(1)
         except Terminated:
             _say_once(text("cli.terminated"))
@@ -230,7 +231,7 @@ def _language_from(arguments: list[str]) -> None:
 def _say_once(sentence: str) -> None:
     """What all processes have to say that were started together, by one of them."""
     if launched.is_main():
-        click.echo(sentence, err=True)
+        say(sentence)
 
 
 def _usage_error(error: click.UsageError) -> str:

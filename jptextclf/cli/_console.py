@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from jptextclf.messages import text
+from jptextclf.pages.visible import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +34,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, number
 
     table = Table(box=box.SIMPLE, pad_edge=False)
     for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number >= numbers_from else "left", overflow="fold")
+        table.add_column(
+            visible(name), justify="right" if number >= numbers_from else "left", overflow="fold"
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     console().print(table)
 
 
@@ -47,9 +50,14 @@ def print_json(data: dict[str, Any]) -> None:
     sys.stdout.buffer.flush()
 
 
+def echo(sentence: str) -> None:
+    """Lines on stdout that may hold words of the data: they do nothing to a terminal."""
+    click.echo(visible_lines(sentence))
+
+
 def say(sentence: str) -> None:
     """A remark on stderr."""
-    click.echo(sentence, err=True)
+    click.echo(visible_lines(sentence), err=True)
 
 
 class Talk:
@@ -110,6 +118,6 @@ class Talk:
 
     def _print(self, sentence: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(sentence, soft_wrap=True)
+            self._bar.console.print(visible_lines(sentence), soft_wrap=True)
         else:
             say(sentence)

@@ -205,10 +205,15 @@ def labels_of(cell: Cell, separator: str | None) -> Labels | None:
         elif stripped.startswith("[") and (items := _json_list(stripped)) is not None:
             parts = items
         else:
-            return (stripped,) if stripped else None
+            return (_storable(stripped),) if stripped else None
     else:
         parts = cell
-    return tuple(dict.fromkeys(name for part in parts if (name := part.strip())))
+    return tuple(dict.fromkeys(_storable(name) for part in parts if (name := part.strip())))
+
+
+def _storable(name: str) -> str:
+    """A label name without lone surrogates, which JSON can write and no file of a run can hold."""
+    return name if name.isprintable() else name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _json_list(cell: str) -> list[str] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jptextclf import messages
-from jptextclf.atomic import new_directory
+from jptextclf.atomic import check_outside, new_directory
 from jptextclf.bundle import open_bundle, seal, write_components, write_upstream
 from jptextclf.errors import ConfigError, LicenseError
 from jptextclf.exporters._cleared import KEY, Cleared
@@ -108,8 +108,7 @@ def export(
     if format not in get_args(Format):
         raise ConfigError("U155", found=format, known=messages.listing(get_args(Format)))
     source, target = Path(run).expanduser(), Path(out).expanduser()
-    if source.resolve() in target.resolve().parents:
-        raise ConfigError("U159", run=source, out=target)
+    check_outside(target, source)
     bundle = open_bundle(source)
     if format == "onnx" and bundle.is_features:
         raise ConfigError("U128", path=source)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+GENERATOR = '<meta name="generator" content="jptextclf">'
+"""By it a page is known as one of this package."""
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of a page with a heading of its own."""
@@ -44,7 +48,7 @@ def document(title: str, sections: Sequence[Section], *, lead: Html | str = "", 
     )
     return (
         f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n{GENERATOR}\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f'<meta name="robots" content="noindex">\n<title>{escaped(title)}</title>\n'
         f"<style>\n{_file('style.css')}{_file('page.css')}</style>\n</head>\n"

@@ -34,6 +34,11 @@ def visible(text: str, *, alone: bool = False) -> str:
     return "".join(f"<{shown}>" if named else shown for shown, named in parts(text, alone=alone))
 
 
+def visible_lines(text: str) -> str:
+    """The same for several lines: ``"a\\nb\\x07"`` -> ``"a\\nb<U+0007>"``."""
+    return text if text.isprintable() else "\n".join(map(visible, text.split("\n")))
+
+
 def _is_hidden(character: str) -> bool:
     """Controls, formats (bidi, zero width), surrogates, private and unassigned code points, odd spaces."""
     return not character.isprintable() and character != "\u3000"

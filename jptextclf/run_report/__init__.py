@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.calibration import reliability_of
 from jptextclf.evaluation import label_intervals
-from jptextclf.explanation import explain_texts
+from jptextclf.explanation import MOST_WORDS, explain_texts
+from jptextclf.messages import text
+from jptextclf.progress import Silent, phase
 from jptextclf.run_report.content import Report
-from jptextclf.run_report.files import ReportFiles, read_report, report_directory, write_report
+from jptextclf.run_report.files import ReportFiles, read_report, report_directory, write_again, write_report
 from jptextclf.run_report.measuring import Measured
+from jptextclf.word_spans import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,12 +34,23 @@ if TYPE_CHECKING:
     from jptextclf.data.examples import Examples
     from jptextclf.evaluation import Evaluation
     from jptextclf.prediction import Prediction, Predictor
+    from jptextclf.progress import Progress
     from jptextclf.run_report.content import Example
 
-__all__ = ["Report", "ReportFiles", "make_report", "read_report", "report_directory", "write_report"]
+__all__ = [
+    "Report",
+    "ReportFiles",
+    "make_report",
+    "read_report",
+    "report_directory",
+    "write_again",
+    "write_report",
+]
 
 _EXPLAINED = 20
 """Errors whose words are weighed."""
+_EXPLAINED_CHARACTERS = 150_000
+"""That the model reads for it, all together: each word of a text is another text; of long ones fewer are weighed."""
 _MOST_LABELS = 200
 """Labels with an interval each."""
 
@@ -55,6 +69,7 @@ def make_report(
     check: DataCheck | None = None,
     uncalibrated: NDArray[np.float32] | None = None,
     predictor: Predictor | None = None,
+    progress: Progress | None = None,
     history: Mapping[str, Any] | None = None,
     is_training: bool = False,
 ) -> Report:
@@ -70,6 +85,7 @@ def make_report(
     :param check: of all the data
     :param uncalibrated: probabilities before they were calibrated
     :param predictor: the run's, to weigh the words of its most confident errors; None: they are not weighed
+    :param progress: of weighing them
     :param history: of the training, as its record has it
     :param is_training: whether these are the evaluation texts of the training itself
     """
@@ -94,7 +110,7 @@ def make_report(
         curves=measured.curves(),
         groupings=measured.groupings(),
         cells=measured.cells(),
-        errors=_explained(measured.errors(), predictor),
+        errors=_explained(measured.errors(), predictor, progress or Silent()),
         n_errors=int((~measured.right).sum()),
         is_training=is_training,
         check=check,
@@ -102,15 +118,30 @@ def make_report(
     )
 
 
-def _explained(errors: tuple[Example, ...], predictor: Predictor | None) -> tuple[Example, ...]:
+def _explained(
+    errors: tuple[Example, ...], predictor: Predictor | None, progress: Progress
+) -> tuple[Example, ...]:
     """The most confident errors with the weights of their words, as far as that is worth its time.
 
     A model that needs columns beside the texts is not asked: a masked text has none.
     """
     if predictor is None or (predictor.features is not None and predictor.features.column_names):
         return errors
-    some = [one for one in errors[:_EXPLAINED] if one.predicted]
+    some = _affordable([one for one in errors[:_EXPLAINED] if one.predicted], predictor)
     labels = [one.predicted[0] for one in some]
-    found = explain_texts(predictor, [one.text for one in some], label=labels)
+    with phase(progress, text("weights.phase"), len(some)):
+        found = explain_texts(predictor, [one.text for one in some], label=labels, progress=progress)
     weighed = {one.row: replace(one, words=why.words) for one, why in zip(some, found, strict=True)}
     return tuple(weighed.get(one.row, one) for one in errors)
+
+
+def _affordable(errors: Sequence[Example], predictor: Predictor) -> list[Example]:
+    """The first errors whose words cost no more than all may cost together."""
+    some, left = [], _EXPLAINED_CHARACTERS
+    for one in errors:
+        n_words = min(MOST_WORDS, len(words_of(one.text, predictor.adapter)))
+        # Each word is taken out of the text once, and read alone once.
+        if (cost := n_words * len(one.text)) <= left:
+            some.append(one)
+            left -= cost
+    return some

@@ -6,10 +6,12 @@ a run does not. It appears whole or not at all; one that this package wrote is r
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.errors import ConfigError
+from jptextclf.atomic import check_outside
+from jptextclf.errors import ConfigError, JptextclfError
 from jptextclf.evaluation import LEVEL
 from jptextclf.page_files import write_page_files
 from jptextclf.pages.pictures import to_png
@@ -19,7 +21,7 @@ from jptextclf.run_report.page import page
 from jptextclf.strict_json import DECODER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from jptextclf.bundle import Bundle
@@ -46,6 +48,9 @@ class ReportFiles:
 
 def report_directory(run: Path, name: str = "") -> Path:
     """Where the report of a run lies: ``runs/reviews-1.report``, of other data ``runs/reviews-1.report-<name>``."""
+    if run.name in {"", ".."}:
+        # ``.`` has no name of its own.
+        run = run.resolve()
     return run.with_name(f"{run.name}.report" + (f"-{name}" if name else ""))
 
 
@@ -54,10 +59,11 @@ def write_report(report: Report, bundle: Bundle, directory: Path, *, png: bool =
 
     :param directory: a report that is there is replaced
     :param png: also every chart as a picture, in ``png/``
-    :raises ConfigError: something else is there (``JPT-U025``)
+    :raises ConfigError: something else is there (``JPT-U025``), or it lies inside the run (``JPT-U159``)
     :raises SetupError: ``png``, and what draws them is not installed (``JPT-E001``)
     :raises WorkError: it cannot be written (``JPT-W011``)
     """
+    check_outside(directory, bundle.path)
     drawn = {name: to_png(one) for name, one in figures(report).items()} if png else None
     write_page_files(
         directory,
@@ -78,9 +84,41 @@ def read_report(directory: Path) -> Report | None:
     file = directory / JSON
     if not file.is_file():
         return None
+    with _unreadable(file):
+        try:
+            return Report.from_json(DECODER.decode(file.read_text(encoding="utf-8")))
+        except ConfigError as error:
+            # A label name or a task that cannot be; the sentence alone would not say where.
+            raise ValueError(error.message) from error
+
+
+def write_again(
+    report: Report, bundle: Bundle, directory: Path, *, source: Path, png: bool = False
+) -> ReportFiles:
+    """:func:`write_report` of what :func:`read_report` has read from ``source``.
+
+    :raises ConfigError: also where what was read makes no page, since somebody has edited it (``JPT-U200``)
+    """
+    with _unreadable(source / JSON):
+        return write_report(report, bundle, directory, png=png)
+
+
+@contextmanager
+def _unreadable(file: Path) -> Iterator[None]:
+    """Whatever an edited file may lead to, as one sentence that names the file."""
     try:
-        return Report.from_json(DECODER.decode(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        yield
+    except JptextclfError:
+        raise
+    except (
+        OSError,
+        ArithmeticError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ConfigError("U200", path=file, problem=f"{type(error).__name__}: {error}") from error
 
 

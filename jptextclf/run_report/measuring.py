@@ -7,6 +7,7 @@ so that neither 5,000 labels nor a million texts make a page that nobody can ope
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from jptextclf.data.personal import mask
 from jptextclf.run_report.content import Cell, Example, Group, Grouping, LabelCurve, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +40,7 @@ N_POINTS = 200
 """Points of a curve."""
 N_GROUPS = 12
 """Values of a column that are groups of their own, the most frequent first."""
+_LEADING_ZERO = re.compile(r"[+-]?0\d")
 _GRID = np.round(np.arange(0.01, 1.0, 0.01), 2)
 _Z = 1.959964
 """Two-sided 95 % point of the normal distribution."""
@@ -159,7 +161,7 @@ class Measured:
         if self.examples.votes is not None:
             found.append(Grouping("votes", self._by_agreement(self.examples.votes)))
         for name, cells in self.examples.columns.items():
-            found.append(Grouping("column", self._by_cell(cells), name))
+            found.append(Grouping("column", self._by_cell(cells), shown(name)))
         return tuple(one for one in found if one.groups)
 
     def _by_number(self, values: NDArray[np.float64], n_groups: int = 5) -> tuple[Group, ...]:
@@ -189,13 +191,15 @@ class Measured:
 
     def _by_cell(self, cells: Sequence[str]) -> tuple[Group, ...]:
         """Texts by the value of a column: a number by its size where there are many, else the most frequent values."""
-        counts = Counter(cells)
-        numbers = _numbers(cells)
+        # Masked before they are counted: two telephone numbers are one value.
+        masked = {cell: shown(cell) for cell in set(cells)}
+        numbers = None if _are_codes(masked) else _numbers(cells)
+        counts = Counter(masked[cell] for cell in cells)
         if numbers is not None and len(counts) > N_GROUPS:
             return self._by_number(numbers)
-        there = np.array(cells, dtype=object)
+        there = np.array([masked[cell] for cell in cells], dtype=object)
         frequent = [name for name, _ in counts.most_common() if name][:N_GROUPS]
-        groups = [self._group(shown(name), there == name) for name in frequent]
+        groups = [self._group(name, there == name) for name in frequent]
         kinds: list[tuple[Any, NDArray[np.bool_]]] = [("empty", there == "")]
         kinds.append(("rest", ~np.isin(there, [*frequent, ""])))
         return (*groups, *(self._group("", some, kind) for kind, some in kinds if some.any()))
@@ -262,11 +266,12 @@ def label_curve(
 
 
 def _points(falling: NDArray[np.float64], hits: NDArray[np.int64]) -> Iterator[Point]:
-    for threshold in _GRID:
+    # A run compares probabilities of 32 bits: of two decimals that look alike the smaller one must not count as less.
+    for threshold in _GRID.astype(np.float32).astype(np.float64):
         given = int(np.searchsorted(-falling, -threshold, side="right"))
         correct = int(hits[given - 1]) if given else 0
         yield Point(
-            threshold=float(threshold),
+            threshold=round(float(threshold), 2),
             precision=correct / given if given else 0.0,
             recall=correct / int(hits[-1]),
             f1=2 * correct / (given + int(hits[-1])),
@@ -292,5 +297,19 @@ def _numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
     return values if np.isfinite(values).all() else None
 
 
+def _are_codes(masked: Mapping[str, str]) -> bool:
+    """Whether digits name something, as those of telephones, customers and postal codes do, instead of counting it.
+
+    :param masked: each cell with what is shown of it
+    """
+    cells = [cell.strip() for cell in masked if cell.strip()]
+    is_long = bool(cells) and all(cell.isdecimal() and len(cell) >= 7 for cell in cells)
+    return (
+        any(cell != kept for cell, kept in masked.items())
+        or any(_LEADING_ZERO.match(cell) for cell in cells)
+        or (is_long and len({len(cell) for cell in cells}) == 1)
+    )
+
+
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:g}"

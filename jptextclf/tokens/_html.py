@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jptextclf.messages import language, text
+from jptextclf.pages.document import GENERATOR
 from jptextclf.pages.visible import parts
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def document(tour: TokenTour) -> str:
     title = escape(text("tokens.title"))
     return (
         f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n{GENERATOR}\n'
         # Nothing is fetched and nothing runs, whatever the texts hold.
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{title}</title>\n<style>:root{{color-scheme:light dark}}body{{margin:0 auto;max-width:76em;"

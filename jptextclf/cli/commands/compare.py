@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jptextclf.cli._command import Command, option
-from jptextclf.cli._console import Talk, print_json, print_table
+from jptextclf.cli._console import Talk, echo, print_json, print_table
 from jptextclf.cli._options import device_option, json_option, quiet_option, reading_options
 from jptextclf.messages import text
 
@@ -36,11 +36,16 @@ def compare(
     **options: Any,
 ) -> None:
     from jptextclf import api
-    from jptextclf.atomic import check_target, write_file
+    from jptextclf.atomic import check_outside, check_target
+    from jptextclf.page_files import check_page, write_page
     from jptextclf.run_comparison.files import JSON
 
     if compare_out is not None:
+        check_outside(compare_out, *runs)
         check_target(compare_out, overwrite=True, holds=JSON)
+    if compare_html is not None:
+        check_outside(compare_html, *runs)
+        check_page(compare_html)
     talk = Talk(quiet=quiet)
     found = api.compare(*runs, data=compared_data, metric=compared_metric, progress=talk, **options)
     for remark in found.remarks():
@@ -48,15 +53,14 @@ def compare(
     if compare_out is not None:
         talk.say(text("compare.written", path=found.write(compare_out)))
     if compare_html is not None:
-        write_file(compare_html, found.to_html().encode())
-        talk.say(text("compare.written", path=compare_html))
+        talk.say(text("compare.written", path=write_page(compare_html, found.to_html())))
     if as_json:
         print_json(found.to_json())
         return
     for table in found.tables():
         print_table(table.columns, table.rows)
     for sentence in found.sentences:
-        click.echo(sentence)
+        echo(sentence)
 
 
 COMMAND = compare

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jptextclf.cli._command import Command, Group, option
-from jptextclf.cli._console import Talk, print_json, print_table
+from jptextclf.cli._console import Talk, echo, print_json, print_table
 from jptextclf.cli._options import json_option, quiet_option, reading_options
+from jptextclf.data.rows import shortened
 from jptextclf.errors import DataError
 from jptextclf.messages import listing, text
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from jptextclf.data.checks.fixing import Fixed
 
 _HEADING = "settings.group_data"
+_WIDTH = 40
+"""Characters of a label name in a table."""
 
 
 @click.group("data", cls=Group)
@@ -82,11 +85,11 @@ def data_check(
 def _show(found: DataCheck, fixed: Fixed | None) -> None:
     statistics = found.statistics
     for line in found.files():
-        click.echo(line)
+        echo(line)
     names = list(dict.fromkeys(name for counts in statistics.labels.values() for name in counts))
     splits = list(statistics.sizes)
     rows = [
-        [name, *(f"{statistics.labels.get(split, {}).get(name, 0):,}" for split in splits)]
+        [shortened(name, _WIDTH), *(f"{statistics.labels.get(split, {}).get(name, 0):,}" for split in splits)]
         for name in names[:30]
     ]
     rows.append([text("checks.h_total"), *(f"{statistics.sizes[split]:,}" for split in splits)])
@@ -94,25 +97,21 @@ def _show(found: DataCheck, fixed: Fixed | None) -> None:
     if len(names) > len(rows) - 1:
         click.echo(text("checks.more_labels", n=len(names) - len(rows) + 1))
     for sentence in statistics.sentences():
-        click.echo(sentence)
-    click.echo(f"\n{found.headline}")
+        echo(sentence)
+    echo(f"\n{found.headline}")
     for one in found.findings:
         _show_finding(one)
     for line in () if fixed is None else ("", *fixed.lines()):
-        click.echo(line)
+        echo(line)
 
 
 def _show_finding(one: Finding) -> None:
-    click.echo(f"\n[{text(f'checks.severity_{one.severity}')}] {one.message}")
+    echo(f"\n[{text(f'checks.severity_{one.severity}')}] {one.message}")
     if one.rows:
-        click.echo(f"  {text('checks.where')}: {one.rows}")
+        echo(f"  {text('checks.where')}: {one.rows}")
     if one.samples:
-        from jptextclf.pages.visible import visible
-
-        click.echo(
-            f"  {text('checks.for_example')}: " + " | ".join(visible(sample) for sample in one.samples)
-        )
-    click.echo(f"  {text('checks.to_do')}: {one.remedy}")
+        echo(f"  {text('checks.for_example')}: " + " | ".join(one.samples))
+    echo(f"  {text('checks.to_do')}: {one.remedy}")
 
 
 @data.command("split", cls=Command)
@@ -160,7 +159,8 @@ def data_split(
     talk.say(text("cutting.title", read=done.read, rejected=sum(one.n for one in done.rejected.values())))
     counts = {split: one.label_counts() for split, one in done.splits.items()}
     rows = [
-        [name, *(f"{counts[split].get(name, 0):,}" for split in counts)] for name in done.label_names[:30]
+        [shortened(name, _WIDTH), *(f"{counts[split].get(name, 0):,}" for split in counts)]
+        for name in done.label_names[:30]
     ]
     rows.append([text("checks.h_total"), *(f"{len(one):,}" for one in done.splits.values())])
     print_table([text("checks.h_label"), *(text(f"words.{split}") for split in counts)], rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jptextclf.cli._command import Command, option
-from jptextclf.cli._console import Talk, print_json, print_table
+from jptextclf.cli._console import Talk, echo, print_json, print_table
 from jptextclf.cli._options import device_option, json_option, quiet_option
 from jptextclf.messages import text
 
@@ -38,11 +38,15 @@ def explain(
     quiet: bool,
 ) -> None:
     from jptextclf import api
-    from jptextclf.atomic import write_file
+    from jptextclf.atomic import check_outside
+    from jptextclf.page_files import check_page, write_page
 
+    if explain_html is not None:
+        check_outside(explain_html, run)
+        check_page(explain_html)
     found = api.explain(run, texts, label=explained_label, device=device, progress=Talk(quiet=quiet))
     if explain_html is not None:
-        write_file(explain_html, found.to_html().encode("utf-8", "replace"))
+        write_page(explain_html, found.to_html())
     if as_json:
         print_json(found.to_json())
     elif explain_html is not None:
@@ -54,13 +58,11 @@ def explain(
 
 def _show(one: TextExplanation) -> None:
     """The words of a text, what speaks for the label first."""
-    from jptextclf.pages.visible import visible
-
-    click.echo(visible(one.text))
-    click.echo(text("weights.label", label=visible(one.label), probability=one.probability))
+    echo(one.text)
+    echo(text("weights.label", label=one.label, probability=one.probability))
     largest = max((abs(word.weight) for word in one.words), default=0.0) or 1.0
     rows = [
-        [visible(word.surface), f"{word.weight:+.2f}", ("+" if word.weight > 0 else "-") * round(_BAR * abs(word.weight) / largest)]
+        [word.surface, f"{word.weight:+.2f}", ("+" if word.weight > 0 else "-") * round(_BAR * abs(word.weight) / largest)]
         for word in one.ranked()
     ]  # fmt: skip
     print_table([text(f"weights.{name}") for name in ("word", "weight", "bar")], rows, numbers_from=3)

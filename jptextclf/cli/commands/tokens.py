@@ -57,7 +57,11 @@ def tokens(
         raise ConfigError("U103")
     given = [_as_typed(one) for one in texts] or _lines()
     from jptextclf.adapters import load_adapter
+    from jptextclf.page_files import check_page, write_page
     from jptextclf.tokens import tour
+
+    if html_path is not None:
+        check_page(html_path)
 
     names = compare or (model or "builtin",)
     adapters = [
@@ -71,7 +75,7 @@ def tokens(
 
         reading = Reading.of_run(Path(names[0]).expanduser(), adapters[0][1], given)
     if html_path is not None:
-        _write(html_path, found.to_html())
+        write_page(html_path, found.to_html())
     if as_json:
         print_json(found.to_json() if reading is None else {**found.to_json(), "reading": reading.to_json()})
     elif html_path is not None:
@@ -95,18 +99,6 @@ def _lines() -> list[str]:
         say(text("cli.warning", sentence=text("tokens.undecodable")))
     lines = [line.removesuffix("\r") for line in read.split("\n")]
     return lines if lines[-1] else lines[:-1]
-
-
-def _write(path: Path, page: str) -> None:
-    """Beside the place first, so that a full disk leaves what was there."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(page, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        # The draft's name would say nothing to a person.
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _show(tour: TokenTour, reading: Reading | None) -> None:
