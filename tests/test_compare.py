@@ -8,6 +8,7 @@ from dataclasses import replace
 import html5lib
 import numpy as np
 import pytest
+from chromium import violations
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from jptextclf.cli import cli
 from jptextclf.data.loading import load_data
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.labels import LabelSchema
+from jptextclf.page_files import write_page
 from jptextclf.prediction import Predictor
 from jptextclf.progress import Silent
 from jptextclf.run_comparison import Subject, compare_runs, shared_schema
@@ -459,3 +461,19 @@ def test_a_label_that_only_one_run_gives_does_not_make_the_better_run_worse():
     # F1 of both labels: 0.94, and 2 * 495 / (500 + 495).
     assert found["macro_f1"].difference == pytest.approx(990 / 995 - 0.94, abs=1e-6)
     assert found["macro_f1"].low > 0
+
+
+def test_axe_finds_nothing_on_the_page(found, tmp_path):
+    messages.use_language("ja")
+    page = write_page(tmp_path / "page.html", found.to_html())
+    assert violations(page, folder=tmp_path) == []
+
+
+def test_a_page_never_replaces_the_data(now, new, fresh):
+    held = fresh.read_bytes()
+    done = CliRunner().invoke(
+        cli, ["compare", str(now.path), str(new.path), "--data", str(fresh), "--html", str(fresh)]
+    )
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "JPT-U187" in done.stderr
+    assert fresh.read_bytes() == held

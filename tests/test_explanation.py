@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from chromium import violations
 from click.testing import CliRunner
 from decisive_words import SENTENCES
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from jptextclf.cli import cli
 from jptextclf.errors import ConfigError
 from jptextclf.explanation import MOST_WORDS, explain_texts
 from jptextclf.labels import LabelSchema
+from jptextclf.page_files import write_page
 from jptextclf.prediction import Prediction
 from jptextclf.progress import Silent
 
@@ -149,3 +151,8 @@ def test_the_words_that_a_reader_would_call_decisive_rank_first(shared, tmp_path
     hits = [one.ranked()[0].surface in words for one, (_, words) in zip(found, SENTENCES, strict=True)]
     messages.use_language("en")
     assert sum(hits) >= 36, [text for (text, _), hit in zip(SENTENCES, hits, strict=True) if not hit]
+
+
+def test_axe_finds_nothing_on_the_page(run, tmp_path):
+    page = write_page(tmp_path / "page.html", api.explain(run, ["部屋は汚いが朝食は美味しい"]).to_html())
+    assert violations(page, folder=tmp_path) == []

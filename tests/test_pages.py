@@ -119,7 +119,8 @@ def test_the_only_script_is_the_one_that_the_policy_allows():
 )
 def test_a_chart_is_an_image_with_a_name_and_its_figures(one):
     svg = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parseFragment(str(one.svg))[0]
-    assert svg.get("role") == "img"
+    # Parts of an image cannot be reached by a reader, and some cells are links.
+    assert svg.get("role") == ("group" if "<a " in str(one.svg) else "img")
     tags = [each.tag.rpartition("}")[2] for each in svg.iter()]
     ids = {each.get("id") for each in svg.iter()}
     assert not {"script", "img"} & set(tags)

@@ -5,6 +5,7 @@ import json
 from html.parser import HTMLParser
 
 import pytest
+from chromium import violations
 from click.testing import CliRunner
 
 from jptextclf import api, messages
@@ -338,3 +339,11 @@ def test_a_report_that_somebody_edited_gives_one_sentence(run, tmp_path, step):
 def test_a_column_without_votes_is_not_taken_for_one(run, data):
     with pytest.raises(DataError, match="JPT-D085"):
         api.report(run, data, votes_column="store")
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_axe_finds_nothing_on_the_page(run, tmp_path, language):
+    messages.use_language(language)
+    page = api.report(run, out=tmp_path / "out").html
+    assert violations(page, folder=tmp_path) == []
+    assert violations(page, folder=tmp_path, dark=True, width=400) == []

@@ -87,8 +87,10 @@ class Drawing:
             + (f";min-width:{self.least:.0f}px" if self.least else "")
             + '"'
         )
+        # An image has no parts for a reader, so links in it would be lost.
+        role = "group" if any(one.startswith("<a ") for one in self.parts) else "img"
         return Html(
-            f'<svg viewBox="0 0 {number(self.width)} {number(self.height)}" role="img" aria-labelledby="{ids}"{wide}>'
+            f'<svg viewBox="0 0 {number(self.width)} {number(self.height)}" role="{role}" aria-labelledby="{ids}"{wide}>'
             f'<title id="{escape(self.name)}-title">{escape(visible(self.title))}</title>'
             f'<desc id="{escape(self.name)}-desc">{escape(visible(description))}</desc>\n'
             + "\n".join(self.parts)
