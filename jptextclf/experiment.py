@@ -25,6 +25,7 @@ from jptextclf.bundle import Bundle
 from jptextclf.calibration import Reliability, fit_temperatures, reliability_of, rescaled
 from jptextclf.data.splits import split_train
 from jptextclf.data.votes import shares_of
+from jptextclf.decisions.thresholds import best_thresholds
 from jptextclf.devices import peak_memory
 from jptextclf.distillation import Teacher
 from jptextclf.encoders import EncoderFiles, resolve_encoder
@@ -42,7 +43,6 @@ from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
 from jptextclf.run_lock import make_lock
 from jptextclf.stepping import LabelledTexts, Plan, Stepper
-from jptextclf.thresholds import best_thresholds
 from jptextclf.training import History, Watchers, fine_tune, make_plan, own_random_numbers
 from jptextclf.world import ALONE, World
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from jptextclf.thresholds import best_thresholds
+from jptextclf.decisions.thresholds import best_thresholds
 
 scores = st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=20)
 
