@@ -28,6 +28,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -37,6 +38,9 @@ from jptextclf.adapters import TokenizerAdapter, open_adapter
 from jptextclf.atomic import RUN_RECORD, new_directory, sha256_of
 from jptextclf.cards import find_encoder_card, load_encoder_card
 from jptextclf.corpora import list_corpora
+from jptextclf.decisions.answers import FILE as ANSWERS
+from jptextclf.decisions.answers import write_answers
+from jptextclf.decisions.rule import Rule
 from jptextclf.devices import choose_device
 from jptextclf.errors import ConfigError, JptextclfError, SetupError, WorkError
 from jptextclf.labels import LabelSchema
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     import torch
 
     from jptextclf.config import LongTexts
+    from jptextclf.decisions.answers import Answers
     from jptextclf.features import FeatureModel
 
 RunPrecision = Literal["float32", "bfloat16", "int8"]
@@ -65,7 +70,7 @@ UPSTREAM = "upstream"
 DOCUMENTS = (
     _README, _COMPONENTS, _MANIFEST, _RECORD, LOCK,
     "LICENSE", "NOTICE", "assessment.json", "sbom.spdx.json", "sbom.cdx.json",
-    "license-report.ja.html", "license-report.en.html",
+    "license-report.ja.html", "license-report.en.html", ANSWERS,
 )  # fmt: skip
 """Files of a run or an export that say something of the model and are no part of it."""
 _SEALED = "sealed"
@@ -92,7 +97,7 @@ tags: [jptextclf]
 
 def run_files(adapter: TokenizerAdapter) -> tuple[str, ...]:
     """Every file of a run directory with this tokenizer."""
-    return tuple(dict.fromkeys([*RUN_FILES, LOCK, *adapter.saved_files()]))
+    return tuple(dict.fromkeys([*RUN_FILES, LOCK, ANSWERS, *adapter.saved_files()]))
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ class Bundle:
     """What happens to a longer text (:mod:`jptextclf.long_texts`)."""
     window_overlap: int = 32
     """Pieces that neighbouring windows share."""
+    rule: Rule = field(default_factory=Rule)
+    """What is done with probabilities, beside the thresholds."""
     precision: RunPrecision | None = None
     """How precisely it is computed; None: float32."""
 
@@ -174,6 +181,7 @@ class Bundle:
                 "jptextclf": __version__,
                 "labels": self.schema.to_json(),
                 "thresholds": list(self.thresholds),
+                "rule": self.rule.to_json(),
                 "max_length": self.max_length,
                 "long_texts": self.long_texts,
                 "window_overlap": self.window_overlap,
@@ -190,10 +198,12 @@ def write_bundle(
     adapter: TokenizerAdapter,
     *,
     features: FeatureModel | None = None,
+    answers: Mapping[str, Answers] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write the run directory, whole or not at all.
 
+    :param answers: split -> what the model says of the texts that it was judged by
     :param features: what was learned on vectors of a frozen encoder, of which alone the network is written then
     :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``), or the classifier is a graph,
         which has no weights to write (``JPT-U153``)
@@ -206,12 +216,27 @@ def write_bundle(
         if features is not None:
             features.write(staging)
         adapter.save_pretrained(staging, max_length=bundle.max_length)
+        if answers:
+            write_answers(answers, staging)
         write_components(bundle, staging)
         (staging / _README).write_text(model_card(bundle), encoding="utf-8")
         write_upstream(bundle, staging)
         if bundle.lock:
             _write_json(staging / LOCK, dict(bundle.lock))
         seal(staging, {key: value for key, value in bundle.to_json().items() if key != "export"})
+
+
+def rewrite_record(bundle: Bundle) -> None:
+    """Give a run that was read by :func:`open_bundle` another record; its other files stay as they are.
+
+    :raises ConfigError, WorkError: as :func:`write_bundle`; the run is then as it was
+    """
+    with new_directory(bundle.path, overwrite=True) as staging:
+        for name in _visible_files(bundle.path) - {_RECORD, _MANIFEST, _README}:
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(bundle.path / name, staging / name)
+        (staging / _README).write_text(model_card(bundle), encoding="utf-8")
+        seal(staging, bundle.to_json())
 
 
 def write_components(bundle: Bundle, directory: Path) -> None:
@@ -336,6 +361,7 @@ def open_bundle(path: Path) -> Bundle:
             path=path,
             schema=schema,
             thresholds=tuple(record.pop("thresholds")),
+            rule=Rule.from_json(record.pop("rule", None), schema=schema),
             max_length=record.pop("max_length"),
             adapter=adapter["name"],
             adapter_options=adapter.get("options", {}),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jptextclf.decisions.tuning import Outcome
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import has, listing, text
@@ -110,6 +111,8 @@ class Evaluation:
     """Texts left out because the model does not know a label of theirs."""
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
     """Label name -> how many texts have it."""
+    review: Outcome | None = None
+    """What is left to people; None where the run asks nobody. All other scores are of all texts, without people."""
 
     def table(self) -> list[ScoreRow]:
         """Scores with their intervals, one row for each metric."""
@@ -164,6 +167,14 @@ class Evaluation:
         if self.n_unknown:
             names = listing(f"{name} ({n})" for name, n in self.unknown_labels.items())
             remarks.append(text("evaluation.unknown_labels", n=self.n_unknown, labels=names))
+        if self.review is not None:
+            left = self.review.accuracy_left
+            remarks.append(
+                text(
+                    "evaluation.review", n=self.review.n_review, total=self.review.n_texts, share=self.review.review_share,
+                    left="–" if left is None else f"{left:.3f}",
+                )
+            )  # fmt: skip
         if self.n_truncated:
             remarks.append(text("evaluation.truncated", n=self.n_truncated, total=self.n_texts))
         if self.n_empty:
@@ -197,6 +208,7 @@ class Evaluation:
             "bootstrap": {"level": LEVEL, "resamples": self.resamples, "seed": self.seed},
             "per_label": [label.to_json() for label in self.per_label],
             "confusion": [list(cell) for cell in self.confusion],
+            "review": None if self.review is None else self.review.to_json(),
         }
 
     @classmethod
@@ -214,6 +226,7 @@ class Evaluation:
             confusion=tuple((reference, label, n) for reference, label, n in data["confusion"]),
             resamples=data["bootstrap"]["resamples"],
             seed=data["bootstrap"]["seed"],
+            review=None if data.get("review") is None else Outcome.from_json(data["review"]),
         )
 
 

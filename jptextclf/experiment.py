@@ -25,7 +25,9 @@ from jptextclf.bundle import Bundle
 from jptextclf.calibration import Reliability, fit_temperatures, reliability_of, rescaled
 from jptextclf.data.splits import split_train
 from jptextclf.data.votes import shares_of
+from jptextclf.decisions.answers import Answers
 from jptextclf.decisions.thresholds import best_thresholds
+from jptextclf.decisions.tuning import for_f1
 from jptextclf.devices import peak_memory
 from jptextclf.distillation import Teacher
 from jptextclf.encoders import EncoderFiles, resolve_encoder
@@ -192,6 +194,8 @@ class Result:
     predictor: Predictor
     comparison: baselines.Comparison
     judged: Judged
+    answers: Mapping[str, Answers]
+    """Split -> what the classifier says of the texts that it is judged by."""
 
 
 def prepare(
@@ -478,7 +482,11 @@ def finish(
         compared_on, prepared.splits[compared_on], prepared.encoded[compared_on].targets, predictions[compared_on],
         evaluations[compared_on], settled.uncalibrated.get(compared_on),
     )  # fmt: skip
-    return Result(bundle, predictor, comparison, judged)
+    answers: dict[str, Answers] = {
+        name: Answers(schema, one.probabilities, prepared.encoded[name].targets)
+        for name, one in predictions.items()
+    }
+    return Result(bundle, predictor, comparison, judged, answers)
 
 
 @dataclass(frozen=True)
@@ -612,9 +620,8 @@ def _thresholds(prepared: Prepared, validation: Prediction, progress: Progress) 
     """For a multi-label task the probability of each label that gives the best F1 on validation."""
     if not prepared.schema.is_multilabel:
         return (0.5,) * prepared.schema.n_labels
-    found = best_thresholds(validation.probabilities, prepared.encoded["validation"].targets)
-    # Half a point of rounding on either side of a threshold must not turn a label.
-    chosen = tuple(round(float(one), 4) for one in np.clip(found, 0.01, 0.99))
+    answers = Answers(prepared.schema, validation.probabilities, prepared.encoded["validation"].targets)
+    chosen = for_f1(answers).thresholds
     names = (f"{name} {value:.2f}" for name, value in zip(prepared.schema.names, chosen, strict=True))
     progress.say(text("train.thresholds", thresholds=listing(names, 20)))
     return chosen

@@ -19,6 +19,7 @@ from jptextclf.atomic import RUN_RECORD
 from jptextclf.bundle import verify
 from jptextclf.data.columns import cells_beside
 from jptextclf.data.rows import is_empty
+from jptextclf.decisions.rule import Rule
 from jptextclf.errors import ConfigError, DataError, JptextclfError, SetupError
 from jptextclf.features import FeatureModel, require_columns
 from jptextclf.labels import LabelSchema
@@ -70,6 +71,8 @@ class Prediction:
     """Nothing but white space.  *Shape:* ``(texts,)``"""
     odd_cells: Mapping[str, int] = field(default_factory=dict)
     """Column -> how many of its filled cells mean nothing to the model: unknown categories, numbers that are none."""
+    rule: Rule = field(default_factory=Rule)
+    """What is done with the probabilities, beside the thresholds."""
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -77,10 +80,15 @@ class Prediction:
     @property
     def label_ids(self) -> NDArray[np.int64]:
         """Ids ``(texts,)``, or for a multi-label task a 0/1 matrix ``(texts, n_labels)``."""
-        if self.schema.is_multilabel:
-            return (self.probabilities >= self.thresholds).astype(np.int64)
-        best: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)
-        return best
+        return self.rule.label_ids(self.schema, self.probabilities, self.thresholds)
+
+    @property
+    def needs_review(self) -> NDArray[np.bool_]:
+        """Whether a person should look at a text; never, unless the run was told when (:func:`jptextclf.decide`).
+
+        *Shape:* ``(texts,)``
+        """
+        return self.rule.for_review(self.schema, self.probabilities, self.thresholds)
 
     @property
     def labels(self) -> list[tuple[str, ...]]:
@@ -123,9 +131,16 @@ class Prediction:
                 },
                 "truncated": bool(truncated),
                 "empty": bool(empty),
+                **({"needs_review": bool(asked)} if self.rule.asks else {}),
             }
-            for text, labels, row, truncated, empty in zip(
-                texts, self.labels, self.probabilities, self.truncated, self.empty, strict=True
+            for text, labels, row, truncated, empty, asked in zip(
+                texts,
+                self.labels,
+                self.probabilities,
+                self.truncated,
+                self.empty,
+                self.needs_review,
+                strict=True,
             )
         ]
 
@@ -134,6 +149,7 @@ class Predictor:
     """One trained classifier, ready for texts.
 
     :param thresholds: probability from which a label is given, for a multi-label task.  *Shape:* ``(n_labels,)``
+    :param rule: what is done with probabilities beside that; None: the most probable label is given, and nobody asked
     :param max_length: pieces per text, special tokens included
     :param long_texts: what happens to longer ones: see :mod:`jptextclf.long_texts`
     :param window_overlap: pieces that neighbouring windows share
@@ -149,6 +165,7 @@ class Predictor:
         schema: LabelSchema,
         *,
         thresholds: NDArray[np.float32] | None = None,
+        rule: Rule | None = None,
         max_length: int,
         long_texts: LongTexts = "truncate",
         window_overlap: int = 32,
@@ -162,6 +179,7 @@ class Predictor:
         self.adapter = adapter
         self.schema = schema
         self.thresholds = np.full(schema.n_labels, 0.5, np.float32) if thresholds is None else thresholds
+        self.rule = rule or Rule()
         self.max_length = max_length
         self.long_texts: LongTexts = long_texts
         self.window_overlap = window_overlap
@@ -188,6 +206,7 @@ class Predictor:
             adapter,
             bundle.schema,
             thresholds=thresholds,
+            rule=bundle.rule,
             max_length=bundle.max_length,
             long_texts=bundle.long_texts,
             window_overlap=bundle.window_overlap,
@@ -230,6 +249,7 @@ class Predictor:
             open_adapter(place, name=adapter.name, options=adapter.options),
             described.schema,
             thresholds=described.thresholds,
+            rule=described.rule,
             max_length=max_length or described.max_length,
             long_texts=described.long_texts,
             window_overlap=described.window_overlap,
@@ -352,6 +372,7 @@ class Predictor:
             thresholds=self.thresholds,
             truncated=truncated,
             empty=np.array([is_empty(text) for text in texts], dtype=np.bool_),
+            rule=self.rule,
         )
 
     def _no_logits(self) -> NDArray[np.float32]:
@@ -366,6 +387,7 @@ def _joined(parts: list[Prediction]) -> Prediction:
         truncated=np.concatenate([part.truncated for part in parts]),
         empty=np.concatenate([part.empty for part in parts]),
         odd_cells=sum((Counter(part.odd_cells) for part in parts), Counter()),
+        rule=parts[0].rule,
     )
 
 
@@ -378,6 +400,7 @@ class _Described:
     max_length: int
     long_texts: LongTexts = "truncate"
     window_overlap: int = 32
+    rule: Rule = field(default_factory=Rule)
 
 
 def _described(directory: Path, config: Any) -> _Described:
@@ -392,12 +415,9 @@ def _described(directory: Path, config: Any) -> _Described:
             return _Described(_configured_schema(config), None, positions)
         record = json.loads(path.read_text(encoding="utf-8"))
         thresholds = np.array(record["thresholds"], dtype=np.float32)
-        return _Described(
-            LabelSchema.from_json(record["labels"]),
-            thresholds,
-            int(record["max_length"]),
-            *recorded_way(record),
-        )
+        schema = LabelSchema.from_json(record["labels"])
+        rule = Rule.from_json(record.get("rule"), schema=schema)
+        return _Described(schema, thresholds, int(record["max_length"]), *recorded_way(record), rule)
     except (OSError, KeyError, TypeError, ValueError, AttributeError, JptextclfError) as error:
         raise SetupError("E062", path=directory, problem=f"{type(error).__name__}: {error}") from error
 

@@ -21,9 +21,12 @@ import yaml
 from conftest import make_tiny_encoder, make_tiny_japanese_encoder
 
 import jptextclf
-from jptextclf import LicenseError, export, license_check, load, train
-from jptextclf.bundle import open_bundle, seal, write_bundle
+from jptextclf import LicenseError, decide, export, license_check, load, train
+from jptextclf.bundle import open_bundle, rewrite_record, seal, write_bundle
 from jptextclf.corpora import load_card
+from jptextclf.decisions.answers import FILE as ANSWERS
+from jptextclf.decisions.answers import Answers, write_answers
+from jptextclf.decisions.rule import Rule
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.exporters import check
 from jptextclf.exporters._cleared import Cleared
@@ -976,3 +979,30 @@ def test_the_embedded_encoder_trained_on_jrte_stays_inside_for_research(tmp_path
     done = run.export(tmp_path / "out", use="internal-research-noncommercial")
     assert check(done.path) == []
     assert "non-commercial" in matter(done.path)["tags"]
+
+
+# ---- what the run was told
+
+
+def test_an_export_decides_by_the_rule_of_its_run_and_holds_no_answers(made_of, tmp_path):
+    run = made_of(base("Apache-2.0"))
+    bundle = open_bundle(run)
+    write_answers(
+        {
+            "validation": Answers(
+                bundle.schema, np.full((2, bundle.schema.n_labels), 0.5, np.float32), np.zeros(2)
+            )
+        },
+        run,
+    )
+    seal(run, bundle.to_json())
+    rule = Rule(review=((0.0, 0.6),) * bundle.schema.n_labels)
+    rewrite_record(replace(bundle, rule=rule))
+    assert (run / ANSWERS).is_file()
+    done = export(run, tmp_path / "out", use="redistribute-weights-commercial", output_license="Apache-2.0")
+    assert not (done.path / ANSWERS).exists()
+    assert open_bundle(done.path).rule == rule
+    told, asked = (load(path, device="cpu").predict(TEXTS).needs_review for path in (run, done.path))
+    assert (told == asked).all()
+    with pytest.raises(ConfigError, match="JPT-U209"):
+        decide(done.path, max_review=0.1)

@@ -7,11 +7,13 @@ The command line calls these with options of the same names.
 :mod:`.training`    train
 :mod:`.several`     cross-validate, search
 :mod:`.judging`     evaluate, explain, report, compare
+:mod:`.deciding`    decide: which labels a run gives, and when it asks a person
 :mod:`.files`       predict every row of a file
 :mod:`.leaving`     licence verdicts and reports, export, push
 ==================  ===============================================================
 """
 
+from jptextclf.api.deciding import decide
 from jptextclf.api.files import FilePrediction, predict_file
 from jptextclf.api.judging import compare, evaluate, explain, report
 from jptextclf.api.leaving import export, license_check, license_report, push
@@ -26,6 +28,7 @@ __all__ = [
     "Run",
     "compare",
     "cross_validate",
+    "decide",
     "evaluate",
     "explain",
     "export",

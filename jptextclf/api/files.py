@@ -64,10 +64,11 @@ def predict_file(
     precision: RunPrecision | None = None,
     progress: Progress | None = None,
 ) -> FilePrediction:
-    """Classify every row of a file; columns and their order stay, four columns are added.
+    """Classify every row of a file; columns and their order stay, columns are added.
 
     Added are ``predicted_label``, ``predicted_probability`` (of that label; for a multi-label task those of all
-    given labels), ``truncated`` and ``empty``. Memory does not grow with the number of rows, except for Excel.
+    given labels), ``truncated`` and ``empty``, and ``needs_review`` where the run was told when a person should look
+    (:func:`jptextclf.decide`). Memory does not grow with the number of rows, except for Excel.
 
     :param encoding: of the output; None is UTF-8 with BOM for CSV, which spreadsheets recognise
     :param label_separator: between the labels of one text
@@ -81,7 +82,8 @@ def predict_file(
     found = _columns_to_read(table, text_column, opened)
     show.say(text("predict.columns", text=listing(found.text)))
     extra = _extra_places(table, opened)
-    added = [*_ADDED, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
+    asked = ["needs_review"] if opened.predictor.rule.asks else []
+    added = [*_ADDED, *asked, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
     names = _unused_names(table.columns, added)
     read = truncated = empty = 0
     odd: Counter[str] = Counter()
@@ -120,11 +122,13 @@ def _added_cells(prediction: Prediction, separator: str | None, *, every: bool) 
     :param separator: between several labels; None gives lists
     """
     ids = {name: number for number, name in enumerate(prediction.schema.names)}
-    for labels, row, truncated, empty in zip(
-        prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, strict=True
-    ):
+    for labels, row, truncated, empty, asked in zip(
+        prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, prediction.needs_review,
+        strict=True,
+    ):  # fmt: skip
         values = [round(float(row[ids[name]]), 4) for name in labels]
-        rest = [round(float(one), 4) for one in row] if every else []
+        rest: list[Any] = [bool(asked)] if prediction.rule.asks else []
+        rest += [round(float(one), 4) for one in row] if every else []
         if separator is None:
             yield list(labels), values, bool(truncated), bool(empty), *rest
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from jptextclf.api.runs import Data, Run, load, name_of
 from jptextclf.atomic import RUN_RECORD, check_outside, check_target, sha256_of
 from jptextclf.data.checks import check_data
 from jptextclf.data.loading import load_data
+from jptextclf.decisions.answers import Answers
+from jptextclf.decisions.tuning import Tuned, outcome
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.evaluation import DEFAULT_METRIC, Evaluation, known_references, score
 from jptextclf.experiment import Judged, now
@@ -61,7 +64,7 @@ def evaluate(
         run does not know
     """
     opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
-    _, judged = _judge_on(
+    _, judged = judge_on(
         opened, data, split=split, columns=columns, text_column=text_column, label_column=label_column,
         split_column=split_column, label_separator=label_separator, encoding=encoding,
         progress=progress or Logged(),
@@ -69,7 +72,7 @@ def evaluate(
     return judged.evaluation
 
 
-def _judge_on(
+def judge_on(
     run: Run, data: Data, *, split: str | None, progress: Progress, by: Sequence[str] = (), **options: Any
 ) -> tuple[LoadedData, Judged]:
     """What a run says of labelled texts, and how right it is.
@@ -98,6 +101,10 @@ def _judge_on(
         n_empty=int(prediction.empty.sum()),
         unknown=known,
     )
+    if prediction.rule.asks:
+        answers = Answers(run.schema, prediction.probabilities, known.references)
+        tuned = Tuned(tuple(prediction.thresholds.tolist()), prediction.rule)
+        evaluation = replace(evaluation, review=outcome(answers, tuned))
     return loaded, Judged(chosen, some, known.references, prediction, evaluation)
 
 
@@ -331,7 +338,7 @@ def report(
         # First, since the work may take its time.
         check_outside(Path(out), opened.path)
         check_target(Path(out), overwrite=True, holds=REPORT_JSON)
-    loaded, judged = _judge_on(
+    loaded, judged = judge_on(
         opened, data, split=split, by=by or (), votes_column=votes_column, columns=columns, text_column=text_column,
         label_column=label_column, split_column=split_column, label_separator=label_separator,
         encoding=encoding, progress=show,

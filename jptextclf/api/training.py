@@ -232,7 +232,7 @@ def _train(
                 predictor = result.predictor
                 write_bundle(
                     bundle, predictor.classifier, predictor.adapter, features=predictor.features,
-                    overwrite=overwrite,
+                    answers=result.answers, overwrite=overwrite,
                 )  # fmt: skip
                 unfinished.remove()
                 if with_report:

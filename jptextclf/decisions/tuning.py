@@ -17,7 +17,7 @@ from jptextclf.decisions.rule import Rule, confidence, log_odds
 from jptextclf.decisions.thresholds import best_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -80,6 +80,11 @@ class Outcome:
             "accuracy_left": None if left is None else round(left, 6),
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Outcome:
+        names = ("n_texts", "n_review", "n_errors", "n_errors_left", "cost")
+        return cls(**{name: data[name] for name in names})
+
 
 def outcome(answers: Answers, tuned: Tuned) -> Outcome:
     """What a rule leads to.
@@ -91,25 +96,33 @@ def outcome(answers: Answers, tuned: Tuned) -> Outcome:
     thresholds = np.array(tuned.thresholds, dtype=np.float32)
     wrong = ~answers.right(tuned.rule, thresholds)
     asked = tuned.rule.for_review(answers.schema, answers.probabilities, thresholds)
-    return Outcome(
-        len(answers), int(asked.sum()), int(wrong.sum()), int((wrong & ~asked).sum()),
-        _cost(answers, tuned.rule, thresholds, asked),
-    )  # fmt: skip
+    cost = None
+    if tuned.rule.costs:
+        given = tuned.rule.label_ids(answers.schema, answers.probabilities, thresholds)
+        cost = mean_cost(answers, given, asked, tuned.rule.costs, tuned.rule.review_cost)
+    return Outcome(len(answers), int(asked.sum()), int(wrong.sum()), int((wrong & ~asked).sum()), cost)
 
 
-def _cost(
-    answers: Answers, rule: Rule, thresholds: NDArray[np.float32], asked: NDArray[np.bool_]
-) -> float | None:
-    if not rule.costs:
-        return None
-    costs = np.array(rule.costs)
-    given = rule.label_ids(answers.schema, answers.probabilities, thresholds)
+def mean_cost(
+    answers: Answers,
+    given: NDArray[np.int64],
+    asked: NDArray[np.bool_],
+    costs: Sequence[Sequence[float]],
+    review_cost: float | None,
+) -> float:
+    """What the answers cost a text; those for a person cost a look.
+
+    :param given: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
+    :param asked: whether a person looks.  *Shape:* ``(texts,)``
+    :param costs: as :attr:`~jptextclf.decisions.rule.Rule.costs`
+    """
+    matrix = np.array(costs)
     if answers.schema.is_multilabel:
         truth = answers.references.astype(np.int64)
-        each = (truth > given) @ costs[:, 0] + (truth < given) @ costs[:, 1]
+        each = (truth > given) @ matrix[:, 0] + (truth < given) @ matrix[:, 1]
     else:
-        each = costs[answers.references.astype(np.int64), given]
-    return float(np.where(asked, rule.review_cost or 0.0, each).mean())
+        each = matrix[answers.references.astype(np.int64), given]
+    return float(np.where(asked, review_cost or 0.0, each).mean())
 
 
 def for_f1(answers: Answers) -> Tuned:
