@@ -112,6 +112,10 @@ def test_the_least_sure_are_for_a_person():
     table = workloads(answers)
     assert [one.accuracy_left for one in table] == sorted(one.accuracy_left for one in table)
     assert table[0].n_review == 0
+    for schema in (TWO, TAGS):
+        answers = drawn(schema, 333, 5)
+        shares = (0.0, 0.1, 0.33, 0.9, 1.0)
+        assert workloads(answers, shares) == [outcome(answers, for_workload(answers, one)) for one in shares]
 
 
 def test_costs_turn_labels_by_hand():

@@ -196,7 +196,15 @@ def decide(
                 record={**bundle.record, "scores": _scores(bundle, splits, tuned)},
             )
         )
-    return Decided(bundle.path, tuned, tuned_on, before, after, tuple(workloads(answers)), written)
+    return Decided(
+        bundle.path,
+        tuned,
+        tuned_on,
+        before,
+        after,
+        tuple(workloads(answers, thresholds=bundle.thresholds)),
+        written,
+    )
 
 
 def _tuned(answers: Answers, goals: Mapping[str, Any], matrix: Any, review_cost: float | None) -> Tuned:

@@ -176,13 +176,17 @@ def for_workload(answers: Answers, most: float) -> Tuned:
             answers.schema, Rule(), answers.probabilities, np.array(start.thresholds, dtype=np.float32)
         )
     )
-    n_most = int(most * len(sure) + 1e-9)
-    if n_most >= len(sure):
+    n_below = _n_below(sure, most)
+    if n_below == len(sure):
         return _below(answers.schema, start, None)
-    # Equal ones go together: either all of them or none.
-    n_below = int(np.searchsorted(sure, sure[n_most], side="left"))
     cut = 0.0 if not n_below else float(sure[n_below - 1] + sure[n_below]) / 2
     return _below(answers.schema, start, cut)
+
+
+def _n_below(rising: NDArray[np.float64], most: float) -> int:
+    """How many of the least sure answers are at most this share; equal ones go together, all of them or none."""
+    n_most = int(most * len(rising) + 1e-9)
+    return n_most if n_most >= len(rising) else int(np.searchsorted(rising, rising[n_most], side="left"))
 
 
 def _below(schema: LabelSchema, start: Tuned, cut: float | None) -> Tuned:
@@ -259,6 +263,21 @@ def lowest_cut(values: NDArray[Any], right: NDArray[np.int64], least: float) -> 
     return 0.0 if last + 1 == len(falling) else float(falling[last] + falling[last + 1]) / 2
 
 
-def workloads(answers: Answers, shares: Sequence[float] = SHARES) -> list[Outcome]:
-    """What is left to the machine, and how right it is, where the least sure texts are for people."""
-    return [outcome(answers, for_workload(answers, share)) for share in shares]
+def workloads(
+    answers: Answers, shares: Sequence[float] = SHARES, *, thresholds: Sequence[float] | None = None
+) -> list[Outcome]:
+    """How right the machine is on the rest where the least sure texts are for people, at most these shares of them.
+
+    :param thresholds: of a multi-label task; None: those with the best F1 on these texts.  *Shape:* ``(n_labels,)``
+    """
+    chosen = np.array(for_f1(answers).thresholds if thresholds is None else thresholds, dtype=np.float32)
+    sure = confidence(answers.schema, Rule(), answers.probabilities, chosen)
+    order = np.argsort(sure, kind="stable")
+    wrong_below = np.concatenate([[0], np.cumsum(~answers.right(Rule(), chosen)[order])])
+    rising = sure[order]
+    found = []
+    for share in shares:
+        n_below = _n_below(rising, share)
+        n_left = int(wrong_below[-1] - wrong_below[n_below])
+        found.append(Outcome(len(answers), n_below, int(wrong_below[-1]), n_left))
+    return found

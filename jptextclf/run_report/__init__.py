@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.calibration import reliability_of
+from jptextclf.decisions.answers import Answers
+from jptextclf.decisions.tuning import workloads
 from jptextclf.evaluation import label_intervals
 from jptextclf.explanation import MOST_WORDS, explain_texts
 from jptextclf.messages import text
@@ -51,6 +53,8 @@ _EXPLAINED = 20
 """Errors whose words are weighed."""
 _EXPLAINED_CHARACTERS = 150_000
 """That the model reads for it, all together: each word of a text is another text; of long ones fewer are weighed."""
+_SHARES = tuple(number / 20 for number in range(11))
+"""Of the texts that people look at, for which the accuracy of the others is shown."""
 _MOST_LABELS = 200
 """Labels with an interval each."""
 
@@ -92,6 +96,7 @@ def make_report(
     schema = bundle.schema
     measured = Measured(schema, examples, references, prediction)
     calibration = partial(reliability_of, references=references, is_multilabel=schema.is_multilabel)
+    answers = Answers(schema, prediction.probabilities, references)
     few = schema.n_labels <= _MOST_LABELS
     return Report(
         run_name=bundle.path.name,
@@ -114,6 +119,7 @@ def make_report(
         n_errors=int((~measured.right).sum()),
         is_training=is_training,
         check=check,
+        workloads=tuple(workloads(answers, _SHARES, thresholds=prediction.thresholds.tolist())),
         history=dict(history or {}),
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jptextclf.baselines import ComparisonRow, Verdict
 from jptextclf.calibration import Reliability
 from jptextclf.data.checks import DataCheck
+from jptextclf.decisions.tuning import Outcome
 from jptextclf.evaluation import Evaluation
 from jptextclf.explanation import WordWeight
 
@@ -162,6 +163,8 @@ class Report:
     is_training: bool = True
     """Whether it was written by the training, of its own evaluation texts."""
     check: DataCheck | None = None
+    workloads: tuple[Outcome, ...] = ()
+    """How right the machine is where more and more of the least sure texts are for people."""
     history: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -181,6 +184,7 @@ class Report:
                 for name in ("curves", "groupings", "cells", "errors")
             },
             "check": None if self.check is None else self.check.to_json(),
+            "workloads": [one.to_json() for one in self.workloads],
             "history": dict(self.history),
         }
         rounded: dict[str, Any] = json.loads(json.dumps(found), parse_float=lambda one: round(float(one), 6))
@@ -206,5 +210,6 @@ class Report:
             cells=tuple(Cell.from_json(one) for one in data["cells"]),
             errors=tuple(Example.from_json(one) for one in data["errors"]),
             check=None if check is None else DataCheck.from_json(check),
+            workloads=tuple(Outcome.from_json(one) for one in data.get("workloads", ())),
             history=data["history"],
         )

@@ -33,7 +33,7 @@ def figures(report: Report) -> dict[str, Figure]:
     """Every chart of a report by its name, which is also that of its CSV file."""
     found = [
         systems(report), labels(report), confusion(report), *learning(report), precision_recall(report),
-        *(threshold(number, one) for number, one in enumerate(report.curves)), calibration(report),
+        *(threshold(number, one) for number, one in enumerate(report.curves)), workload(report), calibration(report),
         *lengths(report), *(grouping(number, one) for number, one in enumerate(report.groupings)), texts(report),
     ]  # fmt: skip
     return {one.name: one for one in found if one is not None}
@@ -139,6 +139,19 @@ def threshold(number: int, curve: LabelCurve) -> Figure:
         points,
         0.5 if curve.chosen is None else curve.chosen,
     )
+
+
+def workload(report: Report) -> Figure | None:
+    """How right the machine is on the texts that people do not look at."""
+    there = [one for one in report.workloads if one.accuracy_left is not None]
+    if not there:
+        return None
+    shares = [one.review_share for one in there]
+    series = [Series(text("decide.h_left"), shares, [float(one.accuracy_left or 0.0) for one in there])]
+    return lines(
+        "workload", text("report.figure_workload"), series, x_title=text("report.review_share"),
+        y_title=text("decide.h_left"), x_range=(0.0, max(0.5, *shares)), y_range=(min(0.5, series[0].ys[0]), 1.0),
+    )  # fmt: skip
 
 
 def calibration(report: Report) -> Figure:

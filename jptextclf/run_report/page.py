@@ -60,6 +60,7 @@ def sections(report: Report, bundle: Bundle) -> list[Section]:
         "confusion": _confusion(report, drawn),
         "learning": _learning(report, drawn),
         "thresholds": _thresholds(report, drawn),
+        "workload": _workload(report, drawn),
         "calibration": _calibration(report, drawn),
         "lengths": _lengths(report, drawn),
         "groups": _groups(report, drawn),
@@ -288,6 +289,23 @@ def _thresholds(report: Report, drawn: dict[str, Figure]) -> Html:
     return _together(
         paragraph(text("report.thresholds_multilabel" if is_multilabel else "report.thresholds_single")),
         _drawn(drawn, "precision_recall", *explorers),
+    )  # fmt: skip
+
+
+def _workload(report: Report, drawn: dict[str, Figure]) -> Html:
+    if not report.workloads:
+        return Html("")
+    rows = [
+        [
+            f"{one.review_share:.0%}", f"{one.n_review:,}", "–" if one.accuracy_left is None else f"{one.accuracy_left:.3f}",
+            f"{one.n_errors_left:,}",
+        ]
+        for one in report.workloads
+    ]  # fmt: skip
+    columns = [text(f"decide.h_{name}") for name in ("share", "review", "left", "errors")]
+    return _together(
+        paragraph(text("report.how_workload")), _drawn(drawn, "workload"),
+        table(columns, rows, numbers_from=0, caption=text("report.h_workload")),
     )  # fmt: skip
 
 
