@@ -1,6 +1,4 @@
-"""JSON as its standard has it: a key that stands twice, NaN, and a number beyond a float (``1e999``) are errors, since each
-would lose a value silently.
-"""
+"""JSON as its standard has it: a key that stands twice and NaN are errors, since both would lose a value silently."""
 
 from __future__ import annotations
 
@@ -31,8 +29,12 @@ def _finite(number: str) -> float:
     return value if math.isfinite(value) else _refuse(number)
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_distinct_keys, parse_float=_finite, parse_constant=_refuse)
+DECODER = json.JSONDecoder(object_pairs_hook=_distinct_keys, parse_constant=_refuse)
 """Its ``decode`` raises ``ValueError`` with a sentence for a person."""
+FINITE_DECODER = json.JSONDecoder(
+    object_pairs_hook=_distinct_keys, parse_float=_finite, parse_constant=_refuse
+)
+"""The same, which also refuses a number beyond a float, such as ``1e999``, which Python reads as infinity."""
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

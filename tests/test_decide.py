@@ -93,6 +93,11 @@ def test_the_rule_is_kept_and_used_everywhere(run, data, tmp_path):
     asked = [row["needs_review"] for row in rows if row["split"] == "validation"]
     assert asked.count("true") == scored.review.n_review
     assert set(asked) == {"true", "false"}
+    lines = ["朝食が美味しい", "最悪"]
+    done = CliRunner().invoke(cli, ["predict", str(run)], input="\n".join(lines))
+    assert [line.split("\t")[2] for line in done.stdout.splitlines()] == [
+        str(bool(one)).lower() for one in opened.predict(lines).needs_review
+    ]
     (said,) = opened.predict(["朝食が美味しい"]).to_json(["朝食が美味しい"])
     assert isinstance(said["needs_review"], bool)
 

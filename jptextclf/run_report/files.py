@@ -18,7 +18,7 @@ from jptextclf.pages.pictures import to_png
 from jptextclf.run_report.content import Example, Report
 from jptextclf.run_report.figures import figures
 from jptextclf.run_report.page import page
-from jptextclf.strict_json import DECODER
+from jptextclf.strict_json import FINITE_DECODER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -86,7 +86,7 @@ def read_report(directory: Path) -> Report | None:
         return None
     with _unreadable(file):
         try:
-            return Report.from_json(DECODER.decode(file.read_text(encoding="utf-8")))
+            return Report.from_json(FINITE_DECODER.decode(file.read_text(encoding="utf-8")))
         except ConfigError as error:
             # A label name or a task that cannot be; the sentence alone would not say where.
             raise ValueError(error.message) from error

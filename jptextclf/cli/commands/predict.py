@@ -109,15 +109,20 @@ def _check_use(texts: Sequence[str], input_path: Path | None, output_path: Path 
 
 def _show(texts: Sequence[str], prediction: Prediction) -> None:
     rows = []
-    for one, labels, row, cut, empty in zip(
+    for one, labels, row, cut, empty, asked in zip(
         texts,
         prediction.labels,
         prediction.probabilities,
         prediction.truncated,
         prediction.empty,
+        prediction.needs_review,
         strict=True,
     ):
-        flags = [text("predict.flag_truncated")] * bool(cut) + [text("predict.flag_empty")] * bool(empty)
+        flags = (
+            [text("predict.flag_review")] * bool(asked)
+            + [text("predict.flag_truncated")] * bool(cut)
+            + [text("predict.flag_empty")] * bool(empty)
+        )
         names = list(prediction.schema.names)
         values = " ".join(f"{row[names.index(name)]:.3f}" for name in labels)
         short = one if len(one) <= 60 else one[:59] + "…"
@@ -134,6 +139,8 @@ def _show(texts: Sequence[str], prediction: Prediction) -> None:
 def _stream(run: Run, talk: Talk, *, encoding: str, as_json: bool, on_too_long: Any) -> None:
     """A line in, a line out: label, a tab, its probability; or one JSON object.
 
+    Where the run was told when a person should look, a second tab and ``true`` or ``false`` say whether one should.
+
     What is waiting is classified together, so that a pipe is quick and a person at a keyboard gets an answer.
     """
     import json
@@ -149,8 +156,13 @@ def _stream(run: Run, talk: Talk, *, encoding: str, as_json: bool, on_too_long: 
             shown = [json.dumps(one, ensure_ascii=False) for one in prediction.to_json(texts)]
         else:
             shown = [
-                "|".join(labels) + "\t" + "|".join(f"{row[names.index(name)]:.4f}" for name in labels)
-                for labels, row in zip(prediction.labels, prediction.probabilities, strict=True)
+                "|".join(labels)
+                + "\t"
+                + "|".join(f"{row[names.index(name)]:.4f}" for name in labels)
+                + (f"\t{str(bool(asked)).lower()}" if prediction.rule.asks else "")
+                for labels, row, asked in zip(
+                    prediction.labels, prediction.probabilities, prediction.needs_review, strict=True
+                )
             ]
         sys.stdout.buffer.write("".join(f"{one}\n" for one in shown).encode("utf-8", errors="replace"))
         sys.stdout.buffer.flush()
