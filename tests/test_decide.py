@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 import jptextclf
 from jptextclf import api, messages
-from jptextclf.bundle import open_bundle, require_sealed
+from jptextclf.bundle import open_bundle, require_sealed, seal
 from jptextclf.cli import cli
-from jptextclf.decisions.answers import FILE, read_answers
+from jptextclf.decisions.answers import FILE, Answers, read_answers, write_answers
 from jptextclf.errors import ConfigError, DataError, SetupError
 from jptextclf.progress import Silent
 
@@ -136,6 +136,35 @@ def test_the_command_says_what_can_be_had_and_what_was_done(run):
         done = CliRunner().invoke(cli, ["decide", str(run), "--max-review", "0.2", "--lang", language])
         assert done.exit_code == 0, done.stderr
         assert words[1] in done.stderr
+
+
+def test_a_promise_that_other_texts_break_is_told(run):
+    messages.use_language("en")
+    bundle = open_bundle(run)
+    answers = read_answers(run, bundle.schema)
+    # Validation: always right and sure. Test: always wrong and as sure.
+    n = 100
+    sure = np.tile(np.array([[0.9, 0.1]], dtype=np.float32), (n, 1))
+    wrong = np.ones(n, dtype=np.int64)
+    write_answers(
+        {"validation": Answers(bundle.schema, sure, 1 - wrong), "test": Answers(bundle.schema, sure, wrong)},
+        run,
+    )
+    seal(run, bundle.to_json())
+    found = jptextclf.decide(run, min_accuracy=0.9, dry_run=True)
+    assert ["accuracy of the rest 0.000 instead of 0.9" in one for one in found.remarks()] == [True]
+    found = jptextclf.decide(run, min_precision=0.9, dry_run=True)
+    assert any(f"{bundle.schema.names[0]} (0.000)" in one for one in found.remarks())
+    assert len(found.tables()) == 1
+    assert set(answers) == {"validation", "test"}
+
+
+def test_both_rules_are_priced_alike(run):
+    jptextclf.decide(run, max_review=1.0)
+    names = open_bundle(run).schema.names
+    found = jptextclf.decide(run, costs={names[0]: {names[1]: 3}}, review_cost=0.25, dry_run=True)
+    # Before, everything went to a person.
+    assert found.before["validation"].cost == pytest.approx(0.25)
 
 
 def test_other_data_can_be_tuned_on(run, data):

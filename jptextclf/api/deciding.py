@@ -22,6 +22,7 @@ from jptextclf.decisions.tuning import (
     for_workload,
     mean_cost,
     outcome,
+    precisions,
     workloads,
 )
 from jptextclf.errors import ConfigError
@@ -31,7 +32,7 @@ from jptextclf.progress import Logged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from jptextclf.bundle import Bundle
@@ -52,13 +53,17 @@ class Decided:
     after: Mapping[str, Outcome]
     table: tuple[Outcome, ...]
     """What is gained where more and more texts are for people, on the texts that it was tuned on."""
+    goal: str | None
+    """What was asked for, by its keyword; None: nothing."""
+    broken: tuple[str, ...]
+    """Sentences on promises that are not kept on splits that nothing was tuned on."""
     written: bool
     """Whether the run has the rule now."""
 
     def tables(self) -> list[Table]:
         """For a person, in the language of now."""
         columns = ["split", "rule", "texts", "review", "share", "accuracy", "left"]
-        has_costs = any(one.cost is not None for one in (*self.before.values(), *self.after.values()))
+        has_costs = self.goal == "costs"
         columns += ["cost"] if has_costs else []
         rows = []
         for split, one in self.after.items():
@@ -66,7 +71,7 @@ class Decided:
             rows.append((name, text("decide.before"), *_cells(self.before[split], has_costs=has_costs)))
             rows.append((name, text("decide.after"), *_cells(one, has_costs=has_costs)))
         found = Table(tuple(text(f"decide.h_{name}") for name in columns), tuple(rows))
-        return [found] if self.written or self.before != self.after else []
+        return [found] if self.goal is not None else []
 
     def workloads(self) -> Table:
         """How right the machine is where the least sure texts are for people."""
@@ -89,8 +94,9 @@ class Decided:
         found = []
         if self.tuned.unreached:
             found.append(text("decide.unreached", labels=listing(self.tuned.unreached, 20)))
-        if set(self.after) == {self.tuned_on}:
+        if self.goal is not None and set(self.after) == {self.tuned_on}:
             found.append(text("decide.only_tuned"))
+        found += self.broken
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -99,6 +105,7 @@ class Decided:
             "schema_version": 1,
             "path": str(self.path),
             "written": self.written,
+            "goal": self.goal,
             "tuned_on": self.tuned_on,
             "thresholds": list(self.tuned.thresholds),
             "rule": self.tuned.rule.to_json(),
@@ -176,15 +183,18 @@ def decide(
     now = Tuned(bundle.thresholds, bundle.rule)
     matrix = None if costs is None else read_costs(costs, bundle.schema)
     tuned = _tuned(answers, values, matrix, review_cost) if given else now
-    before = {name: _priced(one, now, matrix) for name, one in splits.items()}
+    before = {name: _priced(one, now, matrix, review_cost) for name, one in splits.items()}
     after = {name: outcome(one, tuned) for name, one in splits.items()}
-    if given:
-        goal = given[0]
+    goal = given[0] if given else None
+    broken: list[str] = []
+    if goal is not None:
         value = values[goal] if goal in {"min_precision", "min_accuracy", "max_review"} else None
         promise = {
             "goal": goal, "value": value, "tuned_on": tuned_on, "unreached": list(tuned.unreached),
             "outcome": {name: one.to_json() for name, one in after.items()},
         }  # fmt: skip
+        others = {name: one for name, one in splits.items() if name != tuned_on}
+        broken = [said for name, one in others.items() for said in _broken(one, tuned, name, goal, value)]
         tuned = replace(tuned, rule=replace(tuned.rule, promise={} if default else promise))
     written = bool(given) and not dry_run
     if written:
@@ -203,6 +213,8 @@ def decide(
         before,
         after,
         tuple(workloads(answers, thresholds=bundle.thresholds)),
+        goal,
+        tuple(broken),
         written,
     )
 
@@ -217,7 +229,21 @@ def _tuned(answers: Answers, goals: Mapping[str, Any], matrix: Any, review_cost:
     return for_f1(answers) if matrix is None else for_costs(answers, matrix, review_cost)
 
 
-def _priced(answers: Answers, tuned: Tuned, matrix: Any) -> Outcome:
+def _broken(answers: Answers, tuned: Tuned, split: str, goal: str, value: Any) -> Iterator[str]:
+    """A sentence if a promise is not kept on some texts."""
+    named = {"split": text(f"words.{split}")}
+    if goal == "min_accuracy":
+        left = outcome(answers, tuned).accuracy_left
+        if left is not None and left < value:
+            yield text("decide.broken_accuracy", found=left, value=value, **named)
+    if goal == "min_precision":
+        low = {name: one for name, one in precisions(answers, tuned).items() if one < value}
+        if low:
+            labels = listing((f"{name} ({one:.3f})" for name, one in low.items()), 20)
+            yield text("decide.broken_precision", labels=labels, value=value, **named)
+
+
+def _priced(answers: Answers, tuned: Tuned, matrix: Any, review_cost: float | None) -> Outcome:
     """What a rule leads to, and what that costs by a matrix that it does not know."""
     found = outcome(answers, tuned)
     if matrix is None:
@@ -225,7 +251,7 @@ def _priced(answers: Answers, tuned: Tuned, matrix: Any) -> Outcome:
     thresholds = np.array(tuned.thresholds, dtype=np.float32)
     asked = tuned.rule.for_review(answers.schema, answers.probabilities, thresholds)
     given = tuned.rule.label_ids(answers.schema, answers.probabilities, thresholds)
-    return replace(found, cost=mean_cost(answers, given, asked, matrix, tuned.rule.review_cost))
+    return replace(found, cost=mean_cost(answers, given, asked, matrix, review_cost))
 
 
 def _answers(

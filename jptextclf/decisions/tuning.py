@@ -125,6 +125,23 @@ def mean_cost(
     return float(np.where(asked, review_cost or 0.0, each).mean())
 
 
+def precisions(answers: Answers, tuned: Tuned) -> dict[str, float]:
+    """Label -> the share that has it of the texts that get it without a person; labels that no text gets are left out."""
+    thresholds = np.array(tuned.thresholds, dtype=np.float32)
+    given = tuned.rule.label_ids(answers.schema, answers.probabilities, thresholds)
+    left = ~tuned.rule.for_review(answers.schema, answers.probabilities, thresholds)
+    found = {}
+    for label, name in enumerate(answers.schema.names):
+        if answers.schema.is_multilabel:
+            # A label is promised whoever looks at the others.
+            some, truth = given[:, label] == 1, answers.references[:, label] == 1
+        else:
+            some, truth = (given == label) & left, answers.references == label
+        if some.any():
+            found[name] = float(truth[some].mean())
+    return found
+
+
 def for_f1(answers: Answers) -> Tuned:
     """The rule of a fresh training: the most probable label; for a multi-label task the thresholds with the best F1."""
     if not answers.schema.is_multilabel:
