@@ -139,7 +139,7 @@ def fit_frozen(
     # What is wrong with the columns is said before minutes are spent on vectors.
     ColumnEncoder.fit(_extra(prepared.splits["train"].columns, prepared.config))
     started = time.monotonic()
-    vectors, cached = _all_vectors(prepared, pooled, cache or VectorCache.of_user(), progress)
+    vectors, cached = all_vectors(prepared, pooled, cache or VectorCache.of_user(), progress)
     prepared.seconds["vectors"] = time.monotonic() - started
     started = time.monotonic()
     known = {
@@ -178,10 +178,13 @@ def _extra(cells: Mapping[str, list[str]], config: TrainConfig) -> Mapping[str, 
     return {name: cells[name] for name in config.extra_columns} if config.extra_columns else cells
 
 
-def _all_vectors(
+def all_vectors(
     prepared: Prepared, pooled: Pooled, cache: VectorCache, progress: Progress
 ) -> tuple[dict[Split, NDArray[np.float32]], dict[str, bool]]:
-    """Vectors of each split, and whether they were taken from the cache."""
+    """Vectors of each split, and whether they were taken from the cache.
+
+    :returns: split -> ``(texts, layers * width)``, and split -> whether
+    """
     facts = _facts(prepared, pooled)
     width = pooled.layers * prepared.classifier.width
     found: dict[Split, NDArray[np.float32]] = {}

@@ -59,7 +59,7 @@ def check_data(
     :raises SetupError: the model is not at hand
     """
     show = progress or Logged()
-    loaded = _load(data, {name: value for name, value in options.items() if value is not None}, show)
+    loaded = load_unsplit(data, {name: value for name, value in options.items() if value is not None}, show)
     for line in loaded.summary.lines():
         show.say(line)
     adapter = None if model is None else load_adapter(model, progress=show)
@@ -71,7 +71,7 @@ def check_data(
         )
 
 
-def _load(data: Data, options: dict[str, Any], progress: Progress) -> LoadedData:
+def load_unsplit(data: Data, options: dict[str, Any], progress: Progress) -> LoadedData:
     """The data, without labels where there are none; texts that no split is named for are training texts."""
     training = bool({"validation", "test"} & set(options))
     try:
@@ -113,7 +113,7 @@ def fix_data(
         (``JPT-U185``)
     :raises DataError: the file cannot be read as it is
     """
-    path = _file(data)
+    path = file_of(data)
     target = check_output(path, out, overwrite=overwrite)
     table, found = _opened(
         path, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
@@ -150,7 +150,7 @@ def split_data(
     :raises DataError: the file cannot be read as it is, or a part would be empty (``JPT-D080``)
     """
     table, found = _opened(
-        _file(data), columns=columns, text_column=text_column, label_column=label_column,
+        file_of(data), columns=columns, text_column=text_column, label_column=label_column,
         split_column=split_column, encoding=encoding,
     )  # fmt: skip
     return cut(
@@ -159,7 +159,8 @@ def split_data(
     )  # fmt: skip
 
 
-def _file(data: str | os.PathLike[str]) -> Path:
+def file_of(data: str | os.PathLike[str]) -> Path:
+    """:raises ConfigError: it is no file whose columns could be kept (``JPT-U184``)"""
     path = Path(data).expanduser()
     # A corpus or a hub id has no file whose columns could be kept.
     if path.is_dir() or (not path.exists() and path.suffix.lower() not in FORMATS):

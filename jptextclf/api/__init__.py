@@ -8,6 +8,7 @@ The command line calls these with options of the same names.
 :mod:`.several`     cross-validate, search
 :mod:`.judging`     evaluate, explain, report, compare
 :mod:`.deciding`    decide: which labels a run gives, and when it asks a person
+:mod:`.reviewing`   a sheet of labels that look wrong, and the data with its corrections
 :mod:`.files`       predict every row of a file
 :mod:`.leaving`     licence verdicts and reports, export, push
 ==================  ===============================================================
@@ -17,6 +18,7 @@ from jptextclf.api.deciding import decide
 from jptextclf.api.files import FilePrediction, predict_file
 from jptextclf.api.judging import compare, evaluate, explain, report
 from jptextclf.api.leaving import export, license_check, license_report, push
+from jptextclf.api.reviewing import LabelReview, review_apply, review_export
 from jptextclf.api.runs import Data, Run, load
 from jptextclf.api.several import cross_validate, search
 from jptextclf.api.training import DryRun, train
@@ -25,6 +27,7 @@ __all__ = [
     "Data",
     "DryRun",
     "FilePrediction",
+    "LabelReview",
     "Run",
     "compare",
     "cross_validate",
@@ -38,6 +41,8 @@ __all__ = [
     "predict_file",
     "push",
     "report",
+    "review_apply",
+    "review_export",
     "search",
     "train",
 ]

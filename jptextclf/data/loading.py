@@ -211,6 +211,16 @@ def labels_of(cell: Cell, separator: str | None) -> Labels | None:
     return tuple(dict.fromkeys(_storable(name) for part in parts if (name := part.strip())))
 
 
+def cell_of_labels(cell: Cell, names: Sequence[str], separator: str | None) -> Any:
+    """Labels in the form of the cell that they take the place of; the opposite of :func:`labels_of`."""
+    if isinstance(cell, tuple):
+        return list(names)
+    if separator is not None:
+        return separator.join(names)
+    is_list = cell.strip().startswith("[") and _json_list(cell.strip()) is not None
+    return json.dumps(list(names), ensure_ascii=False) if is_list else names[0]
+
+
 def _storable(name: str) -> str:
     """A label name without lone surrogates, which JSON can write and no file of a run can hold."""
     return name if name.isprintable() else name.encode("utf-8", "replace").decode("utf-8")

@@ -241,6 +241,11 @@ def open_writer(
         yield writer
 
 
+def without_forbidden(cell: str) -> str:
+    """A cell without characters that an Excel file cannot hold; each becomes U+FFFD."""
+    return _FORBIDDEN_IN_XML.sub("\ufffd", cell)
+
+
 def guarded(cell: str) -> str:
     """A cell that no spreadsheet computes: ``"=1+1" -> "'=1+1"``, ``"-1" -> "-1"``, ``"－１" -> "'－１"``."""
     if not _COMPUTED.match(cell) or _PLAIN_NUMBER.fullmatch(cell):

@@ -113,6 +113,43 @@ def fit(
     return Fitted(model, {"mode": "features", "head": config.head, **_sizes(model), **record})
 
 
+def unseen_probabilities(train: Known, *, config: TrainConfig, n_labels: int) -> NDArray[np.float32]:
+    """Of each text the probabilities by a linear head that has not seen it, of the strength that makes them most likely.
+
+    :returns: *Shape:* ``(texts, n_labels)``
+    :raises DataError: a column has no use (``JPT-D063``, ``JPT-D065``)
+    """
+    columns, _ = ColumnEncoder.fit(train.cells)
+    ngrams = None
+    if config.ngrams:
+        ngrams = CharacterNgrams.fit(
+            train.texts, max_features=MAX_NGRAMS["logistic"], least_texts=LEAST_TEXTS, seed=config.seed
+        )
+    rows, _ = feature_rows(columns, ngrams, train.vectors, train.texts, train.cells)
+    problem = LinearProblem.of(
+        rows, train.targets, kind="logistic", scales=_scales(train.vectors.shape[1], columns, with_ngrams=ngrams is not None),
+        n_labels=n_labels, balanced=False, seed=config.seed,
+    )  # fmt: skip
+    best, best_loss = None, np.inf
+    for strength in STRENGTHS["logistic"]:
+        found = problem.unseen_probabilities(strength)
+        loss = _log_loss(found, train.targets)
+        if loss >= best_loss:
+            # It falls and rises once, and the weakest regularisation takes the longest.
+            break
+        best, best_loss = found, loss
+    if best is None:
+        raise ValueError(f"probabilities of {len(train.texts)} texts have no finite log loss")
+    return best
+
+
+def _log_loss(probabilities: NDArray[np.float32], targets: NDArray[Any]) -> float:
+    values = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    if targets.ndim == 2:
+        return float(-np.where(targets > 0, np.log(values), np.log1p(-values)).mean())
+    return float(-np.log(values[np.arange(len(targets)), targets]).mean())
+
+
 def _sizes(model: FeatureModel) -> dict[str, Any]:
     return {
         **vars(model.pooled),

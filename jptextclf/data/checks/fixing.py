@@ -7,7 +7,6 @@ the most frequent spelling in width, kana, case or space only. Which of two labe
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jptextclf.data.checks.characters import is_mojibake, repaired, without_invisible
 from jptextclf.data.checks.labels import spelling_form
 from jptextclf.data.columns import Columns, joined
-from jptextclf.data.loading import labels_of, split_of
+from jptextclf.data.loading import cell_of_labels, labels_of, split_of
 from jptextclf.data.personal import mask
 from jptextclf.data.rows import is_empty, text_of
 from jptextclf.data.splits import closely_folded
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from jptextclf.data.rows import Cell, Row
+    from jptextclf.data.rows import Row
     from jptextclf.data.tables import Table
 
 
@@ -123,11 +122,19 @@ def fix(
                 result.kept += 1
                 result.changes += _apostrophes(row.number, table.columns, values) if is_guarded else ()
     result.notes = tuple(writer.notes)
-    names = [text(f"checks.column_{name}") for name in ("row", "column", "change", "before", "after")]
-    with open_writer(result.changes_path, columns=names) as writer:
-        for one in result.changes:
-            writer.write((one.row, one.column, one.what, one.before, one.after))
+    write_changes(result.changes, result.changes_path)
     return result
+
+
+def write_changes(changes: Sequence[Change], path: Path) -> None:
+    """Write the list of changes as CSV.
+
+    :raises WorkError: it cannot be written
+    """
+    names = [text(f"checks.column_{name}") for name in ("row", "column", "change", "before", "after")]
+    with open_writer(path, columns=names) as writer:
+        for one in changes:
+            writer.write((one.row, one.column, one.what, one.before, one.after))
 
 
 def _apostrophes(number: int, columns: Sequence[str], values: Sequence[Any]) -> Iterator[Change]:
@@ -234,7 +241,7 @@ class _Fixer:
         names = labels_of(cell, self._separator) or ()
         better = tuple(self._spelling.get(name, name) for name in names)
         if better != tuple(names):
-            after = self._cell_of(cell, better)
+            after = cell_of_labels(cell, better, self._separator)
             values[self._label] = after
             changes.append(
                 Change(
@@ -242,14 +249,6 @@ class _Fixer:
                 )
             )
         return "\0".join(sorted(better))
-
-    def _cell_of(self, cell: Cell, names: tuple[str, ...]) -> Any:
-        """Labels in the form of the cell that they are from."""
-        if isinstance(cell, tuple):
-            return list(names)
-        if self._separator is not None:
-            return self._separator.join(names)
-        return json.dumps(names, ensure_ascii=False) if cell.strip().startswith("[") else names[0]
 
     def _repeats(self, row: Row, shown: str, label: str, changes: list[Change]) -> bool:
         """Whether the text stands elsewhere with the same label; another label is only noted."""
