@@ -31,6 +31,18 @@ def test_a_ranking_by_hand():
     assert found.suggested.tolist() == [0, 0, 1, 1]
 
 
+def test_votes_count_as_much_as_the_model():
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]], dtype=np.float32)
+    shares = np.array([[0, 1], [0.4, 0.6], [0, 1], [1, 0]], dtype=np.float32)
+    found = rank(probabilities, np.array([1, 1, 1, 0]), shares)
+    # What all annotators said is not doubted; of two that the model doubts alike, the votes decide.
+    assert found.doubtful.tolist() == [False, True, False, False]
+    assert found.order.tolist()[:2] == [1, 0]
+    assert found.own.tolist() == pytest.approx([0.55, 0.35, 0.95, 0.95])
+    several = rank(probabilities, np.array([[0, 1], [0, 1], [0, 1], [1, 0]]), shares)
+    assert several.doubtful.tolist() == [False, True, False, False]
+
+
 def test_a_multilabel_ranking_turns_only_what_is_doubtful():
     probabilities = np.array([[0.9, 0.1], [0.95, 0.9], [0.1, 0.9], [0.05, 0.1]], dtype=np.float32)
     found = rank(probabilities, np.array([[1, 0], [0, 1], [0, 1], [0, 0]]))

@@ -104,7 +104,8 @@ def review_export(
     """Write an Excel sheet with the rows of a file whose labels look wrong, the worst first, for a person to correct.
 
     Every text is judged by a model that has not seen its label: vectors of the frozen encoder and character n-grams with a
-    logistic regression, in folds over all splits. Annotators' votes, where they are named, weigh as much as the model.
+    logistic regression, in folds over all splits. Annotators' votes, where they are named, weigh as much as the model
+    in the order, and a label that all of them gave is not doubted.
 
     :param data: one file of labelled texts
     :param out: ``.xlsx``
@@ -142,11 +143,11 @@ def review_export(
     )
     probabilities = _unseen(examples, schema, config, show)
     references = schema.encode(examples.labels or [])
+    shares = None
     if examples.votes is not None:
         check_votes(examples.votes, examples.rows, labels=schema.names, column=votes_column or "")
         shares = shares_of(examples.votes, schema, rows=examples.rows)
-        probabilities = ((probabilities + shares) / 2).astype(np.float32)
-    ranking = rank(probabilities, references)
+    ranking = rank(probabilities, references, shares)
     n_doubtful = int(ranking.doubtful.sum())
     chosen = ranking.order[ranking.doubtful[ranking.order]]
     if share is not None:

@@ -2,7 +2,8 @@
 
 Ranked by the probability of the label that is there ("self-confidence"), the least probable first. How many are worth a look
 is counted as in confident learning (Northcutt, Jiang and Chuang, 2021, Confident Learning): texts that another label has at least
-as sure as that label is on average of the texts that have it.
+as sure as that label is on average of the texts that have it. Annotators' votes weigh as much as the model in the order, and a label
+that all of them gave is not doubted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Ranking:
     order: NDArray[np.int64]
     """Places of the texts.  *Shape:* ``(texts,)``"""
     own: NDArray[np.float32]
-    """How probable the labels of each text are; of several the least probable one.  *Shape:* ``(texts,)``"""
+    """How probable the labels of each text are; of several the least probable one. With votes the mean of probability and share.
+    *Shape:* ``(texts,)``"""
     doubtful: NDArray[np.bool_]
     """Whether a text is worth a look.  *Shape:* ``(texts,)``"""
     suggested: NDArray[np.int64]
@@ -31,16 +33,19 @@ class Ranking:
     label turned where the opposite is worth a look."""
 
 
-def rank(probabilities: NDArray[np.float32], references: NDArray[Any]) -> Ranking:
+def rank(
+    probabilities: NDArray[np.float32], references: NDArray[Any], shares: NDArray[np.float32] | None = None
+) -> Ranking:
     """Rank texts.
 
     ``[[.9, .1], [.8, .2]], [0, 1] -> order [1, 0]``
 
     :param probabilities: by models that have not seen the text.  *Shape:* ``(texts, n_labels)``
     :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
+    :param shares: of the annotators who gave each label; None: there are no votes.  *Shape:* ``(texts, n_labels)``
     """
     if references.ndim == 2:
-        return _rank_labels(probabilities, references)
+        return _rank_labels(probabilities, references, shares)
     texts = np.arange(len(references))
     own = probabilities[texts, references]
     average = _averages(probabilities, references)
@@ -49,6 +54,9 @@ def rank(probabilities: NDArray[np.float32], references: NDArray[Any]) -> Rankin
     believed[texts, references] = False
     suggested = probabilities.argmax(axis=1)
     doubtful = believed.any(axis=1) & (suggested != references)
+    if shares is not None:
+        voted = shares[texts, references]
+        own, doubtful = (own + voted) / 2, doubtful & (voted < 1)
     return Ranking(_rising(own), own, doubtful, suggested.astype(np.int64))
 
 
@@ -60,7 +68,9 @@ def _averages(probabilities: NDArray[np.float32], references: NDArray[Any]) -> N
     return found
 
 
-def _rank_labels(probabilities: NDArray[np.float32], references: NDArray[Any]) -> Ranking:
+def _rank_labels(
+    probabilities: NDArray[np.float32], references: NDArray[Any], shares: NDArray[np.float32] | None
+) -> Ranking:
     """Each label of each text is a question of its own, and a text is as doubtful as its most doubtful label."""
     truth = references.astype(np.int64)
     each = np.where(truth == 1, probabilities, 1 - probabilities)
@@ -74,6 +84,9 @@ def _rank_labels(probabilities: NDArray[np.float32], references: NDArray[Any]) -
                 sure = each[has, label].mean()
                 turned[others, label] = opposite[others, label] >= sure
     turned &= opposite > 0.5
+    if shares is not None:
+        voted = np.where(truth == 1, shares, 1 - shares)
+        each, turned = (each + voted) / 2, turned & (voted < 1)
     own = each.min(axis=1)
     return Ranking(
         _rising(own),
