@@ -28,6 +28,9 @@ _OLD = "old-"
 _YOUNG = 60.0
 """Seconds in which an empty sibling may be one that its process has not locked yet."""
 
+_OF_DESKTOP = ".DS_Store"
+"""What a desktop leaves in every directory that a person has looked into."""
+
 RUN_RECORD = "jptextclf.json"
 """What only a run directory holds."""
 
@@ -229,7 +232,8 @@ def _is_ours(directory: Path, holds: str) -> bool:
         listed = set(json.loads((directory / "MANIFEST.json").read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    files = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
+    found = (path for path in directory.rglob("*") if not path.is_dir() and path.name != _OF_DESKTOP)
+    files = {path.relative_to(directory).as_posix() for path in found}
     return (not holds or holds in listed) and files <= {*listed, "MANIFEST.json"}
 
 

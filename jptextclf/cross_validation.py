@@ -26,14 +26,16 @@ import numpy as np
 from jptextclf.atomic import write_file
 from jptextclf.checkpoints import Checkpoints
 from jptextclf.continued import continued, identify, identity_of
+from jptextclf.data.loading import JOINED_BY
 from jptextclf.data.splits import assign_folds, split_train
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.evaluation import LEVEL, Evaluation, metric_names, metric_value, score
-from jptextclf.experiment import Prepared, fit, predict_splits, prepare
+from jptextclf.experiment import Prepared, fit, prepare
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.run_lock import differences, make_lock
+from jptextclf.settling import predict_splits
 from jptextclf.strict_json import DECODER, encode
 from jptextclf.trackers import open_trackers, require_packages
 from jptextclf.training import Watchers
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
 RECORD, SCORES, PREDICTIONS = "cross_validation.json", "scores.json", "out_of_fold"
 PredictionsFormat = Literal["jsonl", "csv", "tsv", "excel"]
 _SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "excel": ".xlsx"}
-_JOINED_BY = "|"
-"""Between several labels in one cell, where the data name no separator."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def cross_validate(
         evaluation = _evaluate_all(schema, train, done, config)
         file = out / f"{PREDICTIONS}{_SUFFIXES[predictions_format]}"
         result = CrossValidation(out, schema, train, file, tuple(done), evaluation)
-        separator = loaded.summary.label_separator or _JOINED_BY
+        separator = loaded.summary.label_separator or JOINED_BY
         _write_predictions(result, predictions_format, separator, progress)
         write_file(out / SCORES, encode(result.to_json()))
     return result

@@ -168,11 +168,10 @@ class Evaluation:
             names = listing(f"{name} ({n})" for name, n in self.unknown_labels.items())
             remarks.append(text("evaluation.unknown_labels", n=self.n_unknown, labels=names))
         if self.review is not None:
-            left = self.review.accuracy_left
             remarks.append(
                 text(
                     "evaluation.review", n=self.review.n_review, total=self.review.n_texts, share=self.review.review_share,
-                    left="–" if left is None else f"{left:.3f}",
+                    left=share_left(self.review),
                 )
             )  # fmt: skip
         if self.n_truncated:
@@ -228,6 +227,23 @@ class Evaluation:
             seed=data["bootstrap"]["seed"],
             review=None if data.get("review") is None else Outcome.from_json(data["review"]),
         )
+
+
+def workload_table(outcomes: Iterable[Outcome]) -> Table:
+    """For a person, in the language of now: how right the machine is where more and more texts are for people."""
+    columns = ("share", "review", "left", "errors")
+    return Table(
+        tuple(text(f"decide.h_{name}") for name in columns),
+        tuple(
+            (f"{one.review_share:.0%}", f"{one.n_review:,}", share_left(one), f"{one.n_errors_left:,}")
+            for one in outcomes
+        ),
+    )
+
+
+def share_left(found: Outcome) -> str:
+    """Accuracy of the texts that no person looks at, or a dash."""
+    return "–" if found.accuracy_left is None else f"{found.accuracy_left:.3f}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import platform
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,10 @@ import torch
 from jptextclf import baselines, frozen, parameters
 from jptextclf.adapters import TokenizerAdapter, choose_adapter, open_adapter
 from jptextclf.bundle import Bundle
-from jptextclf.calibration import Reliability, fit_temperatures, reliability_of, rescaled
 from jptextclf.data.splits import split_train
 from jptextclf.data.votes import shares_of
 from jptextclf.decisions.answers import Answers
 from jptextclf.decisions.thresholds import best_thresholds
-from jptextclf.decisions.tuning import for_f1
 from jptextclf.devices import peak_memory
 from jptextclf.distillation import Teacher
 from jptextclf.encoders import EncoderFiles, resolve_encoder
@@ -40,10 +38,11 @@ from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.long_texts import EncodedTexts, encode_texts, limit_of
 from jptextclf.losses import check_losses
 from jptextclf.messages import listing, text
-from jptextclf.model import Classifier, build_classifier, check_fit, divide_logits
+from jptextclf.model import Classifier, build_classifier, check_fit
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
 from jptextclf.run_lock import make_lock
+from jptextclf.settling import predict_splits
 from jptextclf.stepping import LabelledTexts, Plan, Stepper
 from jptextclf.training import History, Watchers, fine_tune, make_plan, own_random_numbers
 from jptextclf.world import ALONE, World
@@ -489,66 +488,6 @@ def finish(
     return Result(bundle, predictor, comparison, judged, answers)
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What a trained classifier says, after validation has settled temperatures and thresholds."""
-
-    predictions: dict[Split, Prediction]
-    thresholds: tuple[float, ...]
-    temperatures: tuple[float, ...]
-    """What its logits were divided by; empty where they were not."""
-    uncalibrated: Mapping[Split, NDArray[np.float32]] = field(default_factory=dict)
-    """Split -> probabilities before that."""
-    before: Reliability | None = None
-    """Of the validation texts, before that."""
-    after: Reliability | None = None
-
-    def calibration(self) -> dict[str, Any] | None:
-        """For the record of a run."""
-        if self.before is None or self.after is None:
-            return None
-        figures = {"before": self.before.to_json(), "after": self.after.to_json()}
-        return {"temperatures": list(self.temperatures), "fitted_on": "validation", **figures}
-
-
-def predict_splits(prepared: Prepared, history: History | FrozenHistory, progress: Progress) -> Settled:
-    """What a trained classifier says about validation and test, calibrated and with thresholds that validation chose.
-
-    Of a fine-tuned classifier the last layer is divided by the temperatures.
-    """
-    settled = Settled(_predict(prepared, history, progress), (), ())
-    if prepared.config.calibrate and not isinstance(history, FrozenHistory):
-        settled = _calibrated(prepared, settled.predictions, progress)
-    thresholds = _thresholds(prepared, settled.predictions["validation"], progress)
-    chosen = np.array(thresholds, dtype=np.float32)
-    final = {name: replace(one, thresholds=chosen) for name, one in settled.predictions.items()}
-    return replace(settled, predictions=final, thresholds=thresholds)
-
-
-def _calibrated(prepared: Prepared, predictions: dict[Split, Prediction], progress: Progress) -> Settled:
-    is_multilabel = prepared.schema.is_multilabel
-    validation, targets = predictions["validation"], prepared.encoded["validation"].targets
-    temperatures = fit_temperatures(validation.probabilities, targets, is_multilabel=is_multilabel)
-    divide_logits(prepared.classifier, temperatures)
-    scaled = {
-        name: replace(
-            one, probabilities=rescaled(one.probabilities, temperatures, is_multilabel=is_multilabel)
-        )
-        for name, one in predictions.items()
-    }
-    before, after = (
-        reliability_of(one["validation"].probabilities, targets, is_multilabel=is_multilabel)
-        for one in (predictions, scaled)
-    )
-    names = prepared.schema.names if is_multilabel else (text("train.temperature"),)
-    said = listing(f"{name} {value:.2f}" for name, value in zip(names, temperatures, strict=True))
-    progress.say(
-        text("train.calibrated", n=len(validation), temperatures=said, before=before.ece, after=after.ece)
-    )
-    unscaled = {name: one.probabilities for name, one in predictions.items()}
-    return Settled(scaled, (), tuple(float(one) for one in temperatures), unscaled, before, after)
-
-
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:
     known = metric_names(schema)
     if metric is not None and metric not in known:
@@ -614,36 +553,6 @@ def _measure(
         return metric_value(metric, schema, references, guesses)
 
     return measure
-
-
-def _thresholds(prepared: Prepared, validation: Prediction, progress: Progress) -> tuple[float, ...]:
-    """For a multi-label task the probability of each label that gives the best F1 on validation."""
-    if not prepared.schema.is_multilabel:
-        return (0.5,) * prepared.schema.n_labels
-    answers = Answers(prepared.schema, validation.probabilities, prepared.encoded["validation"].targets)
-    chosen = for_f1(answers).thresholds
-    names = (f"{name} {value:.2f}" for name, value in zip(prepared.schema.names, chosen, strict=True))
-    progress.say(text("train.thresholds", thresholds=listing(names, 20)))
-    return chosen
-
-
-def _predict(
-    prepared: Prepared, history: History | FrozenHistory, progress: Progress
-) -> dict[Split, Prediction]:
-    """What the trained classifier says about validation and test, in float32."""
-    predictor = prepared.predictor()
-    if isinstance(history, FrozenHistory):
-        return {
-            name: predictor.from_vectors(
-                history.model, examples.texts, history.vectors[name], examples.columns,
-                prepared.encoded[name].texts.truncated,
-            )
-            for name, examples in prepared.splits.items()
-            if name != "train"
-        }  # fmt: skip
-    texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
-    with phase(progress, text("train.phase_evaluate"), sum(len(one) for one in texts.values())):
-        return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
 
 
 def now() -> str:

@@ -135,17 +135,12 @@ def fit_frozen(
     :param measure: probabilities and targets -> a score; the higher the better
     :param cache: None: the user's
     """
-    pooled = pooled_as(prepared.config, count_layers(prepared.classifier.network.config))
     # What is wrong with the columns is said before minutes are spent on vectors.
     ColumnEncoder.fit(_extra(prepared.splits["train"].columns, prepared.config))
     started = time.monotonic()
-    vectors, cached = all_vectors(prepared, pooled, cache or VectorCache.of_user(), progress)
+    known, pooled, cached = known_splits(prepared, progress, cache=cache)
     prepared.seconds["vectors"] = time.monotonic() - started
     started = time.monotonic()
-    known = {
-        name: Known(vectors[name], examples.texts, _extra(examples.columns, prepared.config), prepared.encoded[name].targets)
-        for name, examples in prepared.splits.items()
-    }  # fmt: skip
     fitted = fit(
         known["train"],
         known["validation"],
@@ -156,7 +151,25 @@ def fit_frozen(
         progress=progress,
     )
     prepared.seconds["train"] = time.monotonic() - started
+    vectors = {name: one.vectors for name, one in known.items()}
     return FrozenHistory(fitted.model, vectors, {**fitted.record, "cached": cached})
+
+
+def known_splits(
+    prepared: Prepared, progress: Progress, *, cache: VectorCache | None = None
+) -> tuple[dict[Split, Known], Pooled, dict[str, bool]]:
+    """What a head learns from and is judged by: vectors and what stands beside them.
+
+    :param cache: None: the user's
+    :returns: of each split, how the vectors are made, and of each split whether they were in the cache
+    """
+    pooled = pooled_as(prepared.config, count_layers(prepared.classifier.network.config))
+    vectors, cached = _all_vectors(prepared, pooled, cache or VectorCache.of_user(), progress)
+    known = {
+        name: Known(vectors[name], examples.texts, _extra(examples.columns, prepared.config), prepared.encoded[name].targets)
+        for name, examples in prepared.splits.items()
+    }  # fmt: skip
+    return known, pooled, cached
 
 
 def seconds_for(prepared: Prepared, *, texts: int = 64) -> tuple[float, float]:
@@ -178,13 +191,10 @@ def _extra(cells: Mapping[str, list[str]], config: TrainConfig) -> Mapping[str, 
     return {name: cells[name] for name in config.extra_columns} if config.extra_columns else cells
 
 
-def all_vectors(
+def _all_vectors(
     prepared: Prepared, pooled: Pooled, cache: VectorCache, progress: Progress
 ) -> tuple[dict[Split, NDArray[np.float32]], dict[str, bool]]:
-    """Vectors of each split, and whether they were taken from the cache.
-
-    :returns: split -> ``(texts, layers * width)``, and split -> whether
-    """
+    """Vectors of each split, and whether they were taken from the cache."""
     facts = _facts(prepared, pooled)
     width = pooled.layers * prepared.classifier.width
     found: dict[Split, NDArray[np.float32]] = {}

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jptextclf.adapters import load_adapter
 from jptextclf.config import TrainConfig
+from jptextclf.data.changes import changes_path, check_outputs
 from jptextclf.data.checks import DataCheck
 from jptextclf.data.checks import check_data as check_examples
-from jptextclf.data.checks.fixing import Fixed, check_output, fix
+from jptextclf.data.checks.fixing import Fixed, fix
 from jptextclf.data.columns import find_columns
 from jptextclf.data.cutting import Cut, CutFormat, cut
 from jptextclf.data.loading import load_data
@@ -59,9 +60,7 @@ def check_data(
     :raises SetupError: the model is not at hand
     """
     show = progress or Logged()
-    loaded = load_unsplit(data, {name: value for name, value in options.items() if value is not None}, show)
-    for line in loaded.summary.lines():
-        show.say(line)
+    loaded = load_unsplit(data, show, **options)
     adapter = None if model is None else load_adapter(model, progress=show)
     limit = TrainConfig().max_length if max_length is None else max_length
     total = sum(map(len, loaded.splits.values()))
@@ -71,8 +70,13 @@ def check_data(
         )
 
 
-def load_unsplit(data: Data, options: dict[str, Any], progress: Progress) -> LoadedData:
-    """The data, without labels where there are none; texts that no split is named for are training texts."""
+def load_unsplit(data: Data, progress: Progress, **options: Any) -> LoadedData:
+    """The data, without labels where there are none; texts that no split is named for are training texts.
+
+    :param progress: is told what was read
+    :param options: how data are read; None counts as not given
+    """
+    options = {name: value for name, value in options.items() if value is not None}
     training = bool({"validation", "test"} & set(options))
     try:
         loaded = load_data(cast("Any", data), **options, training=training, progress=progress)
@@ -87,7 +91,9 @@ def load_unsplit(data: Data, options: dict[str, Any], progress: Progress) -> Loa
         summary = loaded.summary
         summary.sizes, summary.labels = {"train": summary.sizes["test"]}, {"train": summary.labels["test"]}
         only: dict[Split, Examples] = {"train": loaded.splits["test"]}
-        return replace(loaded, splits=only)
+        loaded = replace(loaded, splits=only)
+    for line in loaded.summary.lines():
+        progress.say(line)
     return loaded
 
 
@@ -114,7 +120,8 @@ def fix_data(
     :raises DataError: the file cannot be read as it is
     """
     path = file_of(data)
-    target = check_output(path, out, overwrite=overwrite)
+    target = Path(out)
+    check_outputs(path, target, changes_path(target), overwrite=overwrite)
     table, found = _opened(
         path, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
         encoding=encoding,

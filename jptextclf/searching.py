@@ -29,12 +29,13 @@ from jptextclf.config import TrainConfig
 from jptextclf.continued import continued, identify, identity_of
 from jptextclf.errors import ConfigError, JptextclfError, SetupError, WorkError
 from jptextclf.evaluation import metric_value
-from jptextclf.experiment import Prepared, fit, predict_splits, prepare
+from jptextclf.experiment import Prepared, fit, prepare
 from jptextclf.frozen import FrozenHistory, pooled_as
 from jptextclf.messages import text
 from jptextclf.model import count_layers
 from jptextclf.progress import Silent
 from jptextclf.settings import RunOptions, to_toml
+from jptextclf.settling import predict_splits
 from jptextclf.space import Space, default_space
 from jptextclf.strict_json import encode
 from jptextclf.trackers import open_trackers, require_packages

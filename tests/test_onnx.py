@@ -14,6 +14,7 @@ from conftest import make_tiny_encoder
 
 from jptextclf import messages, train
 from jptextclf.adapters import open_adapter
+from jptextclf.decisions.rule import Rule
 from jptextclf.encoders import resolve_encoder
 from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.exporters import onnx as exporter
@@ -282,6 +283,24 @@ def test_labels_thresholds_and_length_come_from_the_record(trained, exported):
     # Of two graphs, the exact one.
     assert predictor.classifier.network.path.name == "model.onnx"
     assert predictor.predict([]).probabilities.shape == (0, 2)
+
+
+@needs_onnx
+def test_the_rule_comes_from_the_record(trained, export_copy):
+    record = json.loads((export_copy / "jptextclf.json").read_text(encoding="utf-8"))
+    probabilities = trained.predict(TEXTS).probabilities.max(axis=1)
+    rule = Rule(review=((0.0, float(np.median(probabilities)) + 1e-3),) * trained.schema.n_labels)
+    record["rule"] = rule.to_json()
+    (export_copy / "jptextclf.json").write_text(json.dumps(record), encoding="utf-8")
+    predictor = Predictor.of_onnx(export_copy)
+    assert predictor.rule == rule
+    asked = predictor.predict(TEXTS).needs_review
+    assert asked.any()
+    assert asked.tolist() == (probabilities < rule.review[0][1]).tolist()
+    record["rule"]["review"] = [[0, 1]]
+    (export_copy / "jptextclf.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(SetupError, match="JPT-E062"):
+        Predictor.of_onnx(export_copy)
 
 
 @needs_onnx

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jptextclf import messages
-from jptextclf.data.personal import find_personal, mask
+from jptextclf.data.personal import find_personal, mask, masked_start
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,14 @@ def test_several_in_one_text_stand_in_order_and_do_not_overlap():
     assert [one.kind for one in find_personal(text)] == ["postal_code", "telephone", "mail"]
     messages.use_language("ja")
     assert mask(text) == "［郵便番号］ 東京都、［電話番号］、［メールアドレス］"
+
+
+def test_a_cut_text_ends_in_no_half_of_anything():
+    mails = ("a" * 60 + "@" + "b" * 60 + ".example.com ") * 40
+    for start in range(60):
+        assert "090" not in masked_start("x" * start + " " + mails + " 090-1234-5678 " * 400, 60), start
+    messages.use_language("en")
+    assert masked_start("03-1234-5678" + "あ" * 100, 20) == "[telephone]" + "あ" * 8 + "…"
 
 
 @given(st.text(alphabet="0123456789-－ー ()（）+@.〒電話a京都府県市東", max_size=40))

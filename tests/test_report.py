@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -347,3 +348,31 @@ def test_axe_finds_nothing_on_the_page(run, tmp_path, language):
     page = api.report(run, out=tmp_path / "out").html
     assert violations(page, folder=tmp_path) == []
     assert violations(page, folder=tmp_path, dark=True, width=400) == []
+
+
+def test_a_label_with_half_a_character_is_stored_and_shown(tmp_path, tiny_encoder, reviews):
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"text": text, "label": {"良い": "good\ud800", "悪い": "bad"}[label]} for text, label in reviews * 2
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = api.train(
+        path,
+        out=tmp_path / "run",
+        model=str(tiny_encoder),
+        epochs=1,
+        max_length=64,
+        device="cpu",
+        progress=Silent(),
+    )
+    assert found.schema.names == ("bad", "good?")
+    assert "good?" in (report_directory(found.path) / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_workload_is_that_of_the_labels_that_the_run_gives(run, data, tmp_path):
+    copy = shutil.copytree(run.path, tmp_path / "a")
+    names = run.schema.names
+    api.decide(copy, costs={names[0]: {names[1]: 1000}})
+    found = api.report(copy, data, out=tmp_path / "report").report
+    assert found.workloads[0].accuracy == pytest.approx(found.evaluation.scores["accuracy"])
+    assert found.workloads[0].n_review == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jptextclf.api.judging import judge_on
 from jptextclf.api.runs import Data, Run, load, path_of
 from jptextclf.bundle import open_bundle, rewrite_record
@@ -20,19 +18,18 @@ from jptextclf.decisions.tuning import (
     for_f1,
     for_precision,
     for_workload,
-    mean_cost,
     outcome,
     precisions,
     workloads,
 )
 from jptextclf.errors import ConfigError
-from jptextclf.evaluation import Table, score
+from jptextclf.evaluation import Table, score, share_left, workload_table
 from jptextclf.messages import listing, text
 from jptextclf.progress import Logged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jptextclf.bundle import Bundle
@@ -61,33 +58,21 @@ class Decided:
     """Whether the run has the rule now."""
 
     def tables(self) -> list[Table]:
-        """For a person, in the language of now."""
+        """For a person, in the language of now; none where nothing was asked for."""
+        if self.goal is None:
+            return []
         columns = ["split", "rule", "texts", "review", "share", "accuracy", "left"]
-        has_costs = self.goal == "costs"
-        columns += ["cost"] if has_costs else []
-        rows = []
-        for split, one in self.after.items():
-            name = text(f"words.{split}")
-            rows.append((name, text("decide.before"), *_cells(self.before[split], has_costs=has_costs)))
-            rows.append((name, text("decide.after"), *_cells(one, has_costs=has_costs)))
-        found = Table(tuple(text(f"decide.h_{name}") for name in columns), tuple(rows))
-        return [found] if self.goal is not None else []
+        columns += ["cost"] if self.goal == "costs" else []
+        rows = [
+            (text(f"words.{split}"), text(f"decide.{when}"), *_cells(found[split]))[: len(columns)]
+            for split in self.after
+            for when, found in (("before", self.before), ("after", self.after))
+        ]
+        return [Table(tuple(text(f"decide.h_{name}") for name in columns), tuple(rows))]
 
     def workloads(self) -> Table:
         """How right the machine is where the least sure texts are for people."""
-        columns = ("share", "review", "left", "errors")
-        return Table(
-            tuple(text(f"decide.h_{name}") for name in columns),
-            tuple(
-                (
-                    f"{one.review_share:.0%}",
-                    f"{one.n_review:,}",
-                    _share(one.accuracy_left),
-                    f"{one.n_errors_left:,}",
-                )
-                for one in self.table
-            ),
-        )
+        return workload_table(self.table)
 
     def remarks(self) -> list[str]:
         """What a reader should know; often nothing."""
@@ -116,19 +101,11 @@ class Decided:
         }
 
 
-def _cells(one: Outcome, *, has_costs: bool) -> list[str]:
-    cells = [
-        f"{one.n_texts:,}",
-        f"{one.n_review:,}",
-        f"{one.review_share:.1%}",
-        f"{one.accuracy:.3f}",
-        _share(one.accuracy_left),
-    ]
-    return [*cells, "–" if one.cost is None else f"{one.cost:.3f}"] if has_costs else cells
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _cells(one: Outcome) -> list[str]:
+    return [
+        f"{one.n_texts:,}", f"{one.n_review:,}", f"{one.review_share:.1%}", f"{one.accuracy:.3f}", share_left(one),
+        "–" if one.cost is None else f"{one.cost:.3f}",
+    ]  # fmt: skip
 
 
 def decide(
@@ -140,10 +117,17 @@ def decide(
     costs: Costs | None = None,
     review_cost: float | None = None,
     default: bool = False,
-    data: Data | None = None,
     dry_run: bool = False,
+    data: Data | None = None,
+    split: str | None = None,
+    columns: Sequence[str] | None = None,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    label_separator: str | None = None,
+    encoding: str = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
-    **options: Any,
 ) -> Decided:
     """Choose which labels a run gives and when it asks a person, and write that into the run.
 
@@ -158,9 +142,9 @@ def decide(
         file with the same as a table
     :param review_cost: what a person's look costs, in the unit of ``costs``
     :param default: the rule of a fresh training: the most probable label, or the best F1
-    :param data: labelled texts to tune on
     :param dry_run: only say what it would lead to
-    :param options: how ``data`` are read, and which split of them, as for :func:`jptextclf.evaluate`
+    :param data: labelled texts to tune on
+    :param split: which split of ``data``; None takes the only one, else ``test``
     :raises ConfigError: several goals (``JPT-U206``), a number that cannot be (``JPT-U207``), the run holds no probabilities
         and there are no data (``JPT-U208``), it is an export (``JPT-U209``), or ``costs`` cannot be used (``JPT-U204``,
         ``JPT-U205``)
@@ -178,115 +162,85 @@ def decide(
     bundle = open_bundle(path_of(run))
     if "export" in bundle.record:
         raise ConfigError("U209", path=bundle.path)
-    splits, tuned_on = _answers(run, bundle, data, progress or Logged(), options)
-    answers = splits[tuned_on]
-    now = Tuned(bundle.thresholds, bundle.rule)
+    if data is None:
+        splits, tuned_on = _kept_answers(bundle), "validation"
+    else:
+        opened = run if isinstance(run, Run) else load(run, device=device)
+        _, judged = judge_on(
+            opened, data, split=split, columns=columns, text_column=text_column, label_column=label_column,
+            split_column=split_column, label_separator=label_separator, encoding=encoding, progress=progress or Logged(),
+        )  # fmt: skip
+        tuned_on = judged.split
+        splits = {tuned_on: Answers(bundle.schema, judged.prediction.probabilities, judged.references)}
     matrix = None if costs is None else read_costs(costs, bundle.schema)
-    tuned = _tuned(answers, values, matrix, review_cost) if given else now
-    before = {name: _priced(one, now, matrix, review_cost) for name, one in splits.items()}
-    after = {name: outcome(one, tuned) for name, one in splits.items()}
     goal = given[0] if given else None
-    broken: list[str] = []
-    if goal is not None:
-        value = values[goal] if goal in {"min_precision", "min_accuracy", "max_review"} else None
+    now = Tuned(bundle.thresholds, bundle.rule)
+    tuned = now if goal is None else _tuned(splits[tuned_on], goal, values[goal], matrix, review_cost)
+    before = {name: outcome(one, now, costs=matrix, review_cost=review_cost) for name, one in splits.items()}
+    after = {name: outcome(one, tuned) for name, one in splits.items()}
+    broken = [
+        said
+        for name, one in splits.items()
+        if name != tuned_on
+        for said in _broken(one, tuned, name, goal, values)
+    ]
+    if goal not in {None, "default"}:
         promise = {
-            "goal": goal, "value": value, "tuned_on": tuned_on, "unreached": list(tuned.unreached),
-            "outcome": {name: one.to_json() for name, one in after.items()},
+            "goal": goal, "value": None if goal == "costs" else values[goal], "tuned_on": tuned_on,
+            "unreached": list(tuned.unreached), "outcome": {name: one.to_json() for name, one in after.items()},
         }  # fmt: skip
-        others = {name: one for name, one in splits.items() if name != tuned_on}
-        broken = [said for name, one in others.items() for said in _broken(one, tuned, name, goal, value)]
-        tuned = replace(tuned, rule=replace(tuned.rule, promise={} if default else promise))
-    written = bool(given) and not dry_run
-    if written:
-        rewrite_record(
-            replace(
-                bundle,
-                thresholds=tuned.thresholds,
-                rule=tuned.rule,
-                record={**bundle.record, "scores": _scores(bundle, splits, tuned)},
-            )
-        )
-    return Decided(
-        bundle.path,
-        tuned,
-        tuned_on,
-        before,
-        after,
-        tuple(workloads(answers, thresholds=bundle.thresholds)),
-        goal,
-        tuple(broken),
-        written,
-    )
+        tuned = replace(tuned, rule=replace(tuned.rule, promise=promise))
+    if written := goal is not None and not dry_run:
+        record = {**bundle.record, "scores": _scores(bundle, splits, tuned)}
+        rewrite_record(replace(bundle, thresholds=tuned.thresholds, rule=tuned.rule, record=record))
+    table = tuple(workloads(splits[tuned_on]))
+    return Decided(bundle.path, tuned, tuned_on, before, after, table, goal, tuple(broken), written)
 
 
-def _tuned(answers: Answers, goals: Mapping[str, Any], matrix: Any, review_cost: float | None) -> Tuned:
-    if goals["min_precision"] is not None:
-        return for_precision(answers, goals["min_precision"])
-    if goals["min_accuracy"] is not None:
-        return for_accuracy(answers, goals["min_accuracy"])
-    if goals["max_review"] is not None:
-        return for_workload(answers, goals["max_review"])
-    return for_f1(answers) if matrix is None else for_costs(answers, matrix, review_cost)
+def _kept_answers(bundle: Bundle) -> dict[str, Answers]:
+    """Those that the run holds, validation first.
+
+    :raises ConfigError: it holds none (``JPT-U208``)
+    """
+    found = read_answers(bundle.path, bundle.schema)
+    if "validation" not in found:
+        raise ConfigError("U208", path=bundle.path)
+    return dict(sorted(found.items(), reverse=True))
 
 
-def _broken(answers: Answers, tuned: Tuned, split: str, goal: str, value: Any) -> Iterator[str]:
+def _tuned(answers: Answers, goal: str, value: Any, matrix: Any, review_cost: float | None) -> Tuned:
+    if goal == "costs":
+        return for_costs(answers, matrix, review_cost)
+    if goal == "default":
+        return for_f1(answers)
+    tune = {"min_precision": for_precision, "min_accuracy": for_accuracy, "max_review": for_workload}[goal]
+    return tune(answers, value)
+
+
+def _broken(
+    answers: Answers, tuned: Tuned, split: str, goal: str | None, values: Mapping[str, Any]
+) -> Iterator[str]:
     """A sentence if a promise is not kept on some texts."""
-    named = {"split": text(f"words.{split}")}
     if goal == "min_accuracy":
         left = outcome(answers, tuned).accuracy_left
-        if left is not None and left < value:
-            yield text("decide.broken_accuracy", found=left, value=value, **named)
+        if left is not None and left < values[goal]:
+            yield text("decide.broken_accuracy", found=left, value=values[goal], split=text(f"words.{split}"))
     if goal == "min_precision":
-        low = {name: one for name, one in precisions(answers, tuned).items() if one < value}
+        low = {name: one for name, one in precisions(answers, tuned).items() if one < values[goal]}
         if low:
             labels = listing((f"{name} ({one:.3f})" for name, one in low.items()), 20)
-            yield text("decide.broken_precision", labels=labels, value=value, **named)
-
-
-def _priced(answers: Answers, tuned: Tuned, matrix: Any, review_cost: float | None) -> Outcome:
-    """What a rule leads to, and what that costs by a matrix that it does not know."""
-    found = outcome(answers, tuned)
-    if matrix is None:
-        return found
-    thresholds = np.array(tuned.thresholds, dtype=np.float32)
-    asked = tuned.rule.for_review(answers.schema, answers.probabilities, thresholds)
-    given = tuned.rule.label_ids(answers.schema, answers.probabilities, thresholds)
-    return replace(found, cost=mean_cost(answers, given, asked, matrix, review_cost))
-
-
-def _answers(
-    run: Run | str | os.PathLike[str],
-    bundle: Bundle,
-    data: Data | None,
-    progress: Progress,
-    options: Mapping[str, Any],
-) -> tuple[Mapping[str, Answers], str]:
-    """The splits to judge a rule by, and the one to tune it on."""
-    if data is None:
-        found = read_answers(bundle.path, bundle.schema)
-        if "validation" not in found:
-            raise ConfigError("U208", path=bundle.path)
-        return dict(sorted(found.items(), reverse=True)), "validation"
-    opened = run if isinstance(run, Run) else load(run, device=options.get("device", "auto"))
-    reading = {
-        "columns": None, "text_column": None, "label_column": None, "split_column": None, "label_separator": None,
-        "encoding": "auto", "split": None, **{name: one for name, one in options.items() if name != "device"},
-    }  # fmt: skip
-    _, judged = judge_on(opened, data, progress=progress, **reading)
-    return {
-        judged.split: Answers(bundle.schema, judged.prediction.probabilities, judged.references)
-    }, judged.split
+            yield text(
+                "decide.broken_precision", labels=labels, value=values[goal], split=text(f"words.{split}")
+            )
 
 
 def _scores(bundle: Bundle, splits: Mapping[str, Answers], tuned: Tuned) -> dict[str, Any]:
     """The scores of the record, as they are by the new rule."""
-    thresholds = np.array(tuned.thresholds, dtype=np.float32)
-    there = bundle.record.get("scores", {})
+    there, seed = bundle.record.get("scores", {}), bundle.record.get("config", {}).get("seed", 0)
     found = {}
     for name, one in splits.items():
         counts = {key: there.get(name, {}).get(key, 0) for key in ("n_truncated", "n_empty")}
-        given = tuned.rule.label_ids(one.schema, one.probabilities, thresholds)
-        found[name] = score(one.schema, one.references, given, **counts).to_json()
+        found[name] = score(one.schema, one.references, tuned.given(one), seed=seed, **counts).to_json()
     return found
 
 

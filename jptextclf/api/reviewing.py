@@ -10,15 +10,15 @@ import numpy as np
 
 from jptextclf.atomic import sha256_of
 from jptextclf.config import TrainConfig
-from jptextclf.data.checks.fixing import check_output
+from jptextclf.data.changes import changes_path, check_outputs
 from jptextclf.data.examples import Examples
+from jptextclf.data.loading import JOINED_BY
 from jptextclf.data.tables import open_table
 from jptextclf.data.votes import check_votes, shares_of
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.experiment import prepare
-from jptextclf.features.cache import VectorCache
-from jptextclf.features.fitting import Known, unseen_probabilities
-from jptextclf.frozen import all_vectors, pooled_as
+from jptextclf.features.fitting import unseen_probabilities
+from jptextclf.frozen import known_splits
 from jptextclf.label_review.applying import Reviewed, apply_corrections
 from jptextclf.label_review.ranking import rank
 from jptextclf.label_review.sheet import (
@@ -30,8 +30,7 @@ from jptextclf.label_review.sheet import (
     write_sheet,
 )
 from jptextclf.labels import LabelSchema
-from jptextclf.messages import text
-from jptextclf.model import count_layers
+from jptextclf.messages import listing, text
 from jptextclf.preparing import file_of, load_unsplit
 from jptextclf.progress import Logged
 
@@ -42,10 +41,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jptextclf.data.examples import LoadedData
+    from jptextclf.data.votes import Votes
     from jptextclf.progress import Progress
 
-_JOINED_BY = "|"
-"""Between several labels in a cell of the sheet, where the data have lists."""
+_OTHER_SEPARATORS = (";", "/", "／")
+"""Between several labels in a cell of the sheet, where a label name holds the usual one."""
 _LEAST = 10
 """Texts below which nothing can be said of labels."""
 
@@ -123,26 +123,23 @@ def review_export(
         raise ConfigError("U207", name="share", found=share, expected=text("decide.a_share"))
     if target.suffix.lower() != ".xlsx":
         raise ConfigError("U210", path=target)
-    check_output(path, target, overwrite=overwrite)
+    check_outputs(path, target, overwrite=overwrite)
     require_excel()
-    options = {
-        "columns": columns, "text_column": text_column, "label_column": label_column, "split_column": split_column,
-        "votes_column": votes_column, "label_separator": label_separator, "encoding": encoding,
-    }  # fmt: skip
-    loaded = load_unsplit(path, {name: value for name, value in options.items() if value is not None}, show)
-    for line in loaded.summary.lines():
-        show.say(line)
+    loaded = load_unsplit(
+        path, show, columns=columns, text_column=text_column, label_column=label_column, split_column=split_column,
+        votes_column=votes_column, label_separator=label_separator, encoding=encoding,
+    )  # fmt: skip
     examples = _joined(loaded)
-    if len(examples) < _LEAST:
-        raise DataError("D086", n=len(examples), least=_LEAST)
-    config = TrainConfig(mode="features", ngrams=True, model=model, device=device, seed=seed)
+    labels = examples.labels or []
+    if len(labels) < _LEAST:
+        raise DataError("D086", n=len(labels), least=_LEAST)
+    schema = LabelSchema.infer(labels, "multilabel" if loaded.summary.label_separator else "auto")
+    config = TrainConfig(
+        mode="features", ngrams=True, task=schema.task, model=model, device=device, seed=seed
+    )
     if max_length is not None:
         config = replace(config, max_length=max_length)
-    schema = LabelSchema.infer(
-        examples.labels or [], "multilabel" if loaded.summary.label_separator else "auto"
-    )
-    probabilities = _unseen(examples, schema, config, show)
-    references = schema.encode(examples.labels or [])
+    probabilities, references = _unseen(examples, config, show)
     shares = None
     if examples.votes is not None:
         check_votes(examples.votes, examples.rows, labels=schema.names, column=votes_column or "")
@@ -152,14 +149,20 @@ def review_export(
     chosen = ranking.order[ranking.doubtful[ranking.order]]
     if share is not None:
         chosen = ranking.order[: max(1, round(share * len(examples)))]
-    separator = (loaded.summary.label_separator or _JOINED_BY) if schema.is_multilabel else None
-    cells = _votes_cells(path, votes_column, columns=columns, encoding=encoding)
+    separator = _separator(loaded, schema)
     candidates = tuple(
-        _candidate(examples, schema, probabilities, ranking.suggested, int(one), separator, cells)
-        for one in chosen
+        _candidate(examples, schema, probabilities, ranking.suggested, int(one), separator) for one in chosen
     )
     label = loaded.summary.files[0].columns.label or ""
-    about = About(path.name, sha256_of(path), label, schema.names, separator, column_names())
+    about = About(
+        path.name,
+        sha256_of(path),
+        label,
+        schema.names,
+        loaded.summary.label_separator,
+        separator,
+        column_names(),
+    )
     write_sheet(candidates, about, target)
     return LabelReview(target, len(examples), n_doubtful, candidates)
 
@@ -169,7 +172,7 @@ def _joined(loaded: LoadedData) -> Examples:
     parts = [one for one in loaded.splits.values() if one.labels is not None]
     votes = [one.votes for one in parts]
     return Examples(
-        [text for one in parts for text in one.texts],
+        [found for one in parts for found in one.texts],
         [names for one in parts for names in one.labels or ()],
         [row for one in parts for row in one.rows],
         votes=[vote for some in votes for vote in some or ()]
@@ -179,28 +182,25 @@ def _joined(loaded: LoadedData) -> Examples:
 
 
 def _unseen(
-    examples: Examples, schema: LabelSchema, config: TrainConfig, progress: Progress
-) -> NDArray[np.float32]:
-    # A training wants validation texts; here nothing is chosen on them.
+    examples: Examples, config: TrainConfig, progress: Progress
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Of each text the probabilities by a head that has not seen it, and its labels as ids or a 0/1 matrix."""
     examples = replace(examples, votes=None)
-    few = examples.select(range(min(len(examples), 2)))
+    # A training wants validation texts; here nothing is chosen on them.
+    few = examples.select(range(2))
     prepared = prepare({"train": examples, "validation": few}, config, progress=progress)
-    pooled = pooled_as(config, count_layers(prepared.classifier.network.config))
-    vectors, _ = all_vectors(prepared, pooled, VectorCache.of_user(), progress)
+    known, _, _ = known_splits(prepared, progress)
     progress.say(text("review.judging", n=len(examples)))
-    known = Known(vectors["train"], examples.texts, {}, prepared.encoded["train"].targets)
-    return unseen_probabilities(known, config=config, n_labels=schema.n_labels)
+    train = known["train"]
+    return unseen_probabilities(train, config=config, n_labels=prepared.schema.n_labels), train.targets
 
 
-def _votes_cells(
-    path: Path, column: str | None, *, columns: Sequence[str] | None, encoding: str
-) -> dict[int, str]:
-    """Row -> what annotators said, as it stands in the file."""
-    if column is None:
-        return {}
-    table = open_table(path, columns=columns, encoding=encoding)
-    place = table.columns.index(column)
-    return {row.number: str(row.values[place]) for row in table.rows()}
+def _separator(loaded: LoadedData, schema: LabelSchema) -> str | None:
+    """Between several labels in a cell of the sheet; None: each text has one."""
+    if not schema.is_multilabel:
+        return None
+    usual = (loaded.summary.label_separator or JOINED_BY, *_OTHER_SEPARATORS)
+    return next((one for one in usual if not any(one in name for name in schema.names)), "\n")
 
 
 def _candidate(
@@ -210,7 +210,6 @@ def _candidate(
     suggested: NDArray[np.int64],
     place: int,
     separator: str | None,
-    votes: dict[int, str],
 ) -> Candidate:
     row, given = examples.rows[place], (examples.labels or [])[place]
     values = probabilities[place]
@@ -224,9 +223,13 @@ def _candidate(
         own = float(np.where(truth, values, 1 - values).min())
         sure = 1 - own
     joined = "" if separator is None else separator
-    return Candidate(
-        row, examples.texts[place], joined.join(given), joined.join(better), sure, own, votes.get(row, "")
-    )
+    said = "" if examples.votes is None else _said(examples.votes[place])
+    return Candidate(row, examples.texts[place], joined.join(given), joined.join(better), sure, own, said)
+
+
+def _said(votes: Votes) -> str:
+    """``{"良い": 2, "悪い": 1} -> "良い 2, 悪い 1"``"""
+    return listing(f"{name} {count:g}" for name, count in votes.counts.items())
 
 
 def review_apply(
@@ -251,7 +254,8 @@ def review_apply(
     :raises DataError: the data cannot be read
     """
     path = file_of(data)
-    target = check_output(path, out, overwrite=overwrite)
+    target = Path(out).expanduser()
+    check_outputs(path, target, changes_path(target), overwrite=overwrite)
     about, corrections = read_sheet(Path(file).expanduser())
     if sha256_of(path) != about.sha256:
         raise ConfigError("U213", problem=text("review.another_file", path=path), name=about.name)

@@ -193,6 +193,10 @@ def load_data(
     return _finish(buckets, summary, with_labels=need_labels, training=training)
 
 
+JOINED_BY = "|"
+"""Between several labels in one cell that is written, where the data name no separator."""
+
+
 def labels_of(cell: Cell, separator: str | None) -> Labels | None:
     """The distinct labels of one cell, in the order written; None where there is none and one is needed.
 

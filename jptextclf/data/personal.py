@@ -37,13 +37,13 @@ _MAIL = re.compile(
 # Between the groups of a number: one mark, spaces around it, over the end of a line as well.
 _GAP = r"(?:[ \t]{0,2}[-.・/_\r\n][ \t\r\n]{0,2}|[ \t]{1,2}|)"
 _NOT_BEFORE = r"(?<![\d.])(?<!\d[-/・])"
-_NOT_AFTER = r"(?![\d])(?![-./・]\d)"
-_CARD = re.compile(r"(?<![\d-])[3-6](?:[ \r\n-]{0,2}\d){12,18}(?![\d])(?!-\d)")
+_NOT_AFTER = r"(?!\d)(?![-./・]\d)"
+_CARD = re.compile(r"(?<![\d-])[3-6](?:[ \r\n-]{0,2}\d){12,18}(?!-?\d)")
 _INDIVIDUAL = re.compile(r"(?<![\d-])(?<!\d )\d{4}([ -]?)\d{4}\1\d{4}(?![ -]?\d)")
 # Folded: the long vowel is a hyphen.
 _SAID_INDIVIDUAL = re.compile("マイナンバ-|個人番号")
 _TELEPHONE = re.compile(
-    rf"{_NOT_BEFORE}(?:(?:\+|(?<!\d)00)81{_GAP}(?:\(0\)[ ]?)?\d{{1,4}}|\(?0\d{{1,4}}\)?)"
+    rf"{_NOT_BEFORE}(?:(?:\+|00)81{_GAP}(?:\(0\)[ ]?)?\d{{1,4}}|\(?0\d{{1,4}}\)?)"
     rf"{_GAP}\(?\d{{1,4}}\)?{_GAP}\d{{3,4}}{_NOT_AFTER}",
     re.ASCII,
 )
@@ -90,6 +90,13 @@ def mask(found: str) -> str:
         parts += [found[done : one.start], text(f"personal.mark_{one.kind}")]
         done = one.end
     return "".join([*parts, found[done:]])
+
+
+def masked_start(found: str, n_characters: int) -> str:
+    """The start of a text, masked before it is cut: half a telephone number is not recognised."""
+    # The longest match, a mail address, is about 600 characters and its mark about 14.
+    line = mask(found[: 50 * n_characters])
+    return line if len(line) <= n_characters else line[: n_characters - 1] + "…"
 
 
 def _candidates(folded: str) -> Iterator[Match]:

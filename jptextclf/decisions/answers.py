@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jptextclf.decisions.rule import Rule
     from jptextclf.labels import LabelSchema
 
 FILE = "answers.safetensors"
@@ -38,12 +37,6 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.probabilities)
-
-    def right(self, rule: Rule, thresholds: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether a text gets exactly its labels.  *Shape:* ``(texts,)``"""
-        given = rule.label_ids(self.schema, self.probabilities, thresholds)
-        same: NDArray[np.bool_] = given == self.references
-        return np.asarray(same.all(axis=1)) if self.schema.is_multilabel else same
 
 
 def write_answers(splits: Mapping[str, Answers], directory: Path) -> None:

@@ -28,16 +28,32 @@ def best_thresholds(scores: NDArray[np.float32], references: NDArray[Any]) -> ND
     n_texts, n_labels = scores.shape
     chosen = np.empty(n_labels, dtype=np.float32)
     for label in range(n_labels):
-        order = np.argsort(-scores[:, label], kind="stable")
-        falling = scores[order, label].astype(np.float64)
-        hits = np.cumsum(references[order, label])
-        f1 = 2 * hits / (np.arange(1, n_texts + 1) + hits[-1])
-        # Equal scores cannot be told apart: only the last of them may be a cut.
-        cuts = np.append(np.diff(falling) < 0, True)
+        falling, hits, is_cut = falling_cuts(scores[:, label], references[:, label])
         if hits[-1] == 0:
             chosen[label] = falling[0] + abs(falling[0]) + 1e-3
             continue
-        best = int(np.argmax(np.where(cuts, f1, -1.0)))
-        below = falling[best + 1] if best + 1 < n_texts else falling[best]
-        chosen[label] = (falling[best] + below) / 2
+        f1 = 2 * hits / (np.arange(1, n_texts + 1) + hits[-1])
+        best = int(np.argmax(np.where(is_cut, f1, -1.0)))
+        chosen[label] = between(falling, best + 1, end=float(falling[-1]))
     return chosen
+
+
+def falling_cuts(
+    scores: NDArray[Any], right: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Scores from the highest to the lowest, how many are right up to each, and whether a cut may follow it.
+
+    :param scores: *Shape:* ``(texts,)``
+    :param right: 0/1.  *Shape:* ``(texts,)``
+    :returns: *Shape:* ``(texts,)`` each
+    """
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order].astype(np.float64)
+    # Equal scores cannot be told apart: only the last of them may be a cut.
+    is_cut = np.append(np.diff(falling) < 0, True)
+    return falling, np.cumsum(right[order], dtype=np.int64), is_cut
+
+
+def between(falling: NDArray[np.float64], n: int, *, end: float) -> float:
+    """The threshold that the first ``n`` scores reach and the next does not, half-way; ``end`` where there is no next."""
+    return float(falling[n - 1] + falling[n]) / 2 if n < len(falling) else end

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jptextclf.decisions.rule import Rule, confidence, log_odds
-from jptextclf.decisions.thresholds import best_thresholds
+from jptextclf.decisions.thresholds import best_thresholds, between, falling_cuts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +39,28 @@ class Tuned:
     rule: Rule = field(default_factory=Rule)
     unreached: tuple[str, ...] = ()
     """Labels for which no cut keeps the promise; their texts are all for a person."""
+
+    def given(self, answers: Answers) -> NDArray[np.int64]:
+        """Ids ``(texts,)``, or for a multi-label task a 0/1 matrix ``(texts, n_labels)``."""
+        return self.rule.label_ids(answers.schema, answers.probabilities, self._cuts)
+
+    def asked(self, answers: Answers) -> NDArray[np.bool_]:
+        """Whether a person looks at a text.  *Shape:* ``(texts,)``"""
+        return self.rule.for_review(answers.schema, answers.probabilities, self._cuts)
+
+    def sure(self, answers: Answers) -> NDArray[np.float64]:
+        """:func:`~jptextclf.decisions.rule.confidence` of each answer.  *Shape:* ``(texts,)``"""
+        return confidence(answers.schema, self.rule, answers.probabilities, self._cuts)
+
+    def right(self, answers: Answers) -> NDArray[np.bool_]:
+        """Whether a text gets exactly its labels.  *Shape:* ``(texts,)``"""
+        same: NDArray[np.bool_] = self.given(answers) == answers.references
+        return np.asarray(same.all(axis=1)) if answers.schema.is_multilabel else same
+
+    @property
+    def _cuts(self) -> NDArray[np.float32]:
+        # As a prediction has them: a threshold that lies on a probability must not fall on its other side.
+        return np.array(self.thresholds, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,50 +108,42 @@ class Outcome:
         return cls(**{name: data[name] for name in names})
 
 
-def outcome(answers: Answers, tuned: Tuned) -> Outcome:
+def outcome(
+    answers: Answers,
+    tuned: Tuned,
+    *,
+    costs: Sequence[Sequence[float]] | None = None,
+    review_cost: float | None = None,
+) -> Outcome:
     """What a rule leads to.
 
+    :param costs: what it is priced by, with ``review_cost``; None: by its own costs, if it has any
     :raises ValueError: there are no texts
     """
     if not len(answers):
         raise ValueError("there are no texts, expected at least one")
-    thresholds = np.array(tuned.thresholds, dtype=np.float32)
-    wrong = ~answers.right(tuned.rule, thresholds)
-    asked = tuned.rule.for_review(answers.schema, answers.probabilities, thresholds)
-    cost = None
-    if tuned.rule.costs:
-        given = tuned.rule.label_ids(answers.schema, answers.probabilities, thresholds)
-        cost = mean_cost(answers, given, asked, tuned.rule.costs, tuned.rule.review_cost)
-    return Outcome(len(answers), int(asked.sum()), int(wrong.sum()), int((wrong & ~asked).sum()), cost)
+    if costs is None:
+        costs, review_cost = tuned.rule.costs, tuned.rule.review_cost
+    wrong, asked = ~tuned.right(answers), tuned.asked(answers)
+    return Outcome(
+        len(answers), int(asked.sum()), int(wrong.sum()), int((wrong & ~asked).sum()),
+        _mean_cost(answers, tuned, np.array(costs), review_cost or 0.0) if len(costs) else None,
+    )  # fmt: skip
 
 
-def mean_cost(
-    answers: Answers,
-    given: NDArray[np.int64],
-    asked: NDArray[np.bool_],
-    costs: Sequence[Sequence[float]],
-    review_cost: float | None,
-) -> float:
-    """What the answers cost a text; those for a person cost a look.
-
-    :param given: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)`` for a multi-label task
-    :param asked: whether a person looks.  *Shape:* ``(texts,)``
-    :param costs: as :attr:`~jptextclf.decisions.rule.Rule.costs`
-    """
-    matrix = np.array(costs)
+def _mean_cost(answers: Answers, tuned: Tuned, costs: NDArray[np.float64], review_cost: float) -> float:
+    """What the answers cost a text; those for a person cost a look."""
+    given, truth = tuned.given(answers), answers.references.astype(np.int64)
     if answers.schema.is_multilabel:
-        truth = answers.references.astype(np.int64)
-        each = (truth > given) @ matrix[:, 0] + (truth < given) @ matrix[:, 1]
+        each = (truth > given) @ costs[:, 0] + (truth < given) @ costs[:, 1]
     else:
-        each = matrix[answers.references.astype(np.int64), given]
-    return float(np.where(asked, review_cost or 0.0, each).mean())
+        each = costs[truth, given]
+    return float(np.where(tuned.asked(answers), review_cost, each).mean())
 
 
 def precisions(answers: Answers, tuned: Tuned) -> dict[str, float]:
     """Label -> the share that has it of the texts that get it without a person; labels that no text gets are left out."""
-    thresholds = np.array(tuned.thresholds, dtype=np.float32)
-    given = tuned.rule.label_ids(answers.schema, answers.probabilities, thresholds)
-    left = ~tuned.rule.for_review(answers.schema, answers.probabilities, thresholds)
+    given, left = tuned.given(answers), ~tuned.asked(answers)
     found = {}
     for label, name in enumerate(answers.schema.names):
         if answers.schema.is_multilabel:
@@ -159,7 +173,7 @@ def for_precision(answers: Answers, least: float) -> Tuned:
     """
     schema, start = answers.schema, for_f1(answers)
     cuts, unreached = [], []
-    ids = Rule().label_ids(schema, answers.probabilities, np.array(start.thresholds, dtype=np.float32))
+    ids = start.given(answers)
     for label, name in enumerate(schema.names):
         values = answers.probabilities[:, label]
         some = np.ones(len(ids), dtype=np.bool_) if schema.is_multilabel else ids == label
@@ -178,9 +192,7 @@ def for_precision(answers: Answers, least: float) -> Tuned:
 def for_accuracy(answers: Answers, least: float) -> Tuned:
     """At least this share of the texts that no person looks at gets exactly its labels, with as few for a person as can be."""
     start = for_f1(answers)
-    thresholds = np.array(start.thresholds, dtype=np.float32)
-    sure = confidence(answers.schema, Rule(), answers.probabilities, thresholds)
-    cut = lowest_cut(sure, answers.right(Rule(), thresholds).astype(np.int64), least)
+    cut = lowest_cut(start.sure(answers), start.right(answers).astype(np.int64), least)
     unreached = answers.schema.names if cut is None else ()
     return replace(_below(answers.schema, start, cut), unreached=unreached)
 
@@ -188,11 +200,7 @@ def for_accuracy(answers: Answers, least: float) -> Tuned:
 def for_workload(answers: Answers, most: float) -> Tuned:
     """The least sure texts are for a person, at most this share of them."""
     start = for_f1(answers)
-    sure = np.sort(
-        confidence(
-            answers.schema, Rule(), answers.probabilities, np.array(start.thresholds, dtype=np.float32)
-        )
-    )
+    sure = np.sort(start.sure(answers))
     n_below = _n_below(sure, most)
     if n_below == len(sure):
         return _below(answers.schema, start, None)
@@ -208,10 +216,8 @@ def _n_below(rising: NDArray[np.float64], most: float) -> int:
 
 def _below(schema: LabelSchema, start: Tuned, cut: float | None) -> Tuned:
     """Texts that are less sure than a cut are for a person; all of them where there is none."""
-    if not schema.is_multilabel:
+    if cut is None or not schema.is_multilabel:
         return replace(start, rule=Rule(review=((0.0, _NEVER if cut is None else cut),) * schema.n_labels))
-    if cut is None:
-        return replace(start, rule=Rule(review=((0.0, _NEVER),) * schema.n_labels))
     middle = log_odds(np.array(start.thresholds))
     low, high = 1 / (1 + np.exp(-(middle - cut))), 1 / (1 + np.exp(-(middle + cut)))
     return replace(start, rule=Rule(review=tuple(zip(low.tolist(), high.tolist(), strict=True))))
@@ -243,16 +249,14 @@ def _ratio(part: float, whole: float) -> float:
 
 def _cheapest(values: NDArray[np.float32], truth: NDArray[Any], missed: float, wrong: float) -> float:
     """The cut where missing and giving wrongly cost least together; half-way between two neighbours."""
-    order = np.argsort(-values, kind="stable")
-    falling = values[order].astype(np.float64)
-    hits = np.concatenate([[0], np.cumsum(truth[order], dtype=np.int64)])
-    given = np.arange(len(hits))
-    total = missed * (hits[-1] - hits) + wrong * (given - hits)
-    is_cut = np.concatenate([[True], np.diff(falling) < 0, [True]])
-    best = int(np.argmin(np.where(is_cut, total, np.inf)))
-    if best == 0:
-        return float(min(_NEVER, (falling[0] + 1) / 2 if falling[0] < 1 else _NEVER))
-    return float(falling[best - 1] + falling[best]) / 2 if best < len(falling) else float(falling[-1]) / 2
+    falling, hits, is_cut = falling_cuts(values, truth)
+    # Before the first text is a cut too: the label is never given.
+    hits, is_cut = np.concatenate([[0], hits]), np.concatenate([[True], is_cut])
+    total = missed * (hits[-1] - hits) + wrong * (np.arange(len(hits)) - hits)
+    n_given = int(np.argmin(np.where(is_cut, total, np.inf)))
+    if n_given == 0:
+        return float((falling[0] + 1) / 2) if falling[0] < 1 else _NEVER
+    return between(falling, n_given, end=float(falling[-1]) / 2)
 
 
 def lowest_cut(values: NDArray[Any], right: NDArray[np.int64], least: float) -> float | None:
@@ -266,35 +270,24 @@ def lowest_cut(values: NDArray[Any], right: NDArray[np.int64], least: float) -> 
 
     if not len(values):
         return None
-    order = np.argsort(-values, kind="stable")
-    falling = values[order].astype(np.float64)
-    hits = np.cumsum(right[order])
+    falling, hits, is_cut = falling_cuts(values, right)
     n_given = np.arange(1, len(hits) + 1)
     low = np.where(hits > 0, beta.ppf(1 - CONFIDENCE, np.maximum(hits, 1), n_given - hits + 1), 0.0)
-    # Equal values cannot be told apart: only the last of them may be a cut.
-    is_cut = np.append(np.diff(falling) < 0, True)
     kept = np.flatnonzero(is_cut & (low >= least))
-    if not len(kept):
-        return None
-    last = int(kept[-1])
-    return 0.0 if last + 1 == len(falling) else float(falling[last] + falling[last + 1]) / 2
+    return between(falling, int(kept[-1]) + 1, end=0.0) if len(kept) else None
 
 
 def workloads(
-    answers: Answers, shares: Sequence[float] = SHARES, *, thresholds: Sequence[float] | None = None
+    answers: Answers, shares: Sequence[float] = SHARES, *, tuned: Tuned | None = None
 ) -> list[Outcome]:
     """How right the machine is on the rest where the least sure texts are for people, at most these shares of them.
 
-    :param thresholds: of a multi-label task; None: those with the best F1 on these texts.  *Shape:* ``(n_labels,)``
+    :param tuned: which labels are given; whom it asks does not count. None: :func:`for_f1`
     """
-    chosen = np.array(for_f1(answers).thresholds if thresholds is None else thresholds, dtype=np.float32)
-    sure = confidence(answers.schema, Rule(), answers.probabilities, chosen)
+    tuned = for_f1(answers) if tuned is None else tuned
+    sure = tuned.sure(answers)
     order = np.argsort(sure, kind="stable")
-    wrong_below = np.concatenate([[0], np.cumsum(~answers.right(Rule(), chosen)[order])])
-    rising = sure[order]
-    found = []
-    for share in shares:
-        n_below = _n_below(rising, share)
-        n_left = int(wrong_below[-1] - wrong_below[n_below])
-        found.append(Outcome(len(answers), n_below, int(wrong_below[-1]), n_left))
-    return found
+    wrong_below = np.concatenate([[0], np.cumsum(~tuned.right(answers)[order])])
+    n_wrong = int(wrong_below[-1])
+    n_below = [_n_below(sure[order], share) for share in shares]
+    return [Outcome(len(answers), n, n_wrong, n_wrong - int(wrong_below[n])) for n in n_below]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.data.checks.fixing import Change, changes_path, write_changes
+from jptextclf.data.changes import Change, changes_path, write_changes
 from jptextclf.data.loading import cell_of_labels, labels_of
 from jptextclf.data.rows import text_of
 from jptextclf.data.writers import open_writer
@@ -63,32 +63,51 @@ def apply_corrections(
     :raises WorkError: it cannot be written; what was there is as it was
     """
     if about.label_column not in table.columns:
-        raise ConfigError(
-            "U213", problem=text("review.no_column", column=about.label_column), name=about.name
-        )
-    wanted = _wanted(corrections, about, new_labels=new_labels)
+        raise _of_other_data(about, text("review.no_column", column=about.label_column))
+    left = _wanted(corrections, about, new_labels=new_labels)
     place = table.columns.index(about.label_column)
     found = Reviewed(output, changes_path(output))
-    # First all checks, then the first byte.
-    _require_there(table, place, wanted, about)
+    # What is refused on the way leaves nothing behind.
     with open_writer(output, columns=table.columns, source=table.path) as writer:
         for row in table.rows():
             found.read += 1
-            values = list(row.values)
-            one = wanted.get(row.number)
+            values, one = list(row.values), left.pop(row.number, None)
             if one is not None:
+                there = labels_of(row.cells[place], about.data_separator) or ()
+                _require_same(there, one, about)
                 names = labels_of(one.after, about.separator) or ()
-                if set(names) != set(labels_of(row.cells[place], about.separator) or ()):
-                    after = cell_of_labels(row.cells[place], names, about.separator)
-                    before = text_of(values[place])
+                if set(names) != set(there):
+                    before, after = (
+                        values[place],
+                        cell_of_labels(row.cells[place], names, about.data_separator),
+                    )
                     values[place] = after
                     found.changes.append(
-                        Change(row.number, about.label_column, text("review.change"), before, text_of(after))
+                        Change(
+                            row.number,
+                            about.label_column,
+                            text("review.change"),
+                            text_of(before),
+                            text_of(after),
+                        )
                     )
             writer.write(values)
+        if left:
+            raise _of_other_data(about, text("review.no_such_row", row=min(left)))
     found.notes = tuple(writer.notes)
     write_changes(found.changes, found.changes_path)
     return found
+
+
+def _of_other_data(about: About, problem: str) -> ConfigError:
+    return ConfigError("U213", problem=problem, name=about.name)
+
+
+def _require_same(there: Sequence[str], one: Correction, about: About) -> None:
+    if set(there) != set(labels_of(one.before, about.separator) or ()):
+        raise _of_other_data(
+            about, text("review.other_label", row=one.row, found=listing(there), sheet=one.before)
+        )
 
 
 def _wanted(corrections: Sequence[Correction], about: About, *, new_labels: bool) -> dict[int, Correction]:
@@ -108,17 +127,3 @@ def _wanted(corrections: Sequence[Correction], about: About, *, new_labels: bool
             hint=did_you_mean(name, about.labels),
         )  # fmt: skip
     return wanted
-
-
-def _require_there(table: Table, place: int, wanted: dict[int, Correction], about: About) -> None:
-    left = dict(wanted)
-    for row in table.rows():
-        one = left.pop(row.number, None)
-        if one is None:
-            continue
-        there = labels_of(row.cells[place], about.separator) or ()
-        if set(there) != set(labels_of(one.before, about.separator) or ()):
-            problem = text("review.other_label", row=row.number, found=listing(there), sheet=one.before)
-            raise ConfigError("U213", problem=problem, name=about.name)
-    if left:
-        raise ConfigError("U213", problem=text("review.no_such_row", row=min(left)), name=about.name)

@@ -6,11 +6,12 @@ column of corrections counts, nothing else. The sheet holds texts, so it is as p
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.atomic import write_errors
+from jptextclf.atomic import write_file
 from jptextclf.data.rows import text_of
 from jptextclf.data.writers import without_forbidden
 from jptextclf.errors import ConfigError, SetupError
@@ -48,7 +49,7 @@ class Candidate:
     own: float
     """Probability of the label that is there."""
     votes: str = ""
-    """What annotators said, as it stands in the data."""
+    """What annotators said."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,18 @@ class About:
     label_column: str
     labels: tuple[str, ...]
     """All label names of the data."""
+    data_separator: str | None
+    """Between several labels in a cell of the data; None: each text has one, or they are lists."""
     separator: str | None
-    """Between several labels of a text; None: each text has one."""
+    """The same in the sheet; None: each text has one."""
     columns: tuple[str, ...]
     """Names of the columns of the sheet, in the order of :data:`_COLUMNS`."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema_version": 1, "name": self.name, "sha256": self.sha256, "label_column": self.label_column,
-            "labels": list(self.labels), "separator": self.separator, "columns": list(self.columns),
+            "labels": list(self.labels), "data_separator": self.data_separator, "separator": self.separator,
+            "columns": list(self.columns),
         }  # fmt: skip
 
 
@@ -148,13 +152,9 @@ def write_sheet(candidates: Sequence[Candidate], about: About, path: Path) -> No
     for number, start in enumerate(range(0, len(said), _CELL), start=1):
         _put(hidden, number, 1, said[start : start + _CELL])
     labels.sheet_state = hidden.sheet_state = "hidden"
-    draft = path.with_name(f".{path.name}.tmp")
-    with write_errors(path):
-        try:
-            book.save(draft)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+    written = io.BytesIO()
+    book.save(written)
+    write_file(path, written.getvalue())
 
 
 def _put(sheet: Worksheet, row: int, column: int, value: Any) -> None:
@@ -202,7 +202,8 @@ def read_sheet(path: Path) -> tuple[About, list[Correction]]:
 def _about(said: str) -> About:
     data = DECODER.decode(said)
     return About(
-        data["name"], data["sha256"], data["label_column"], tuple(data["labels"]), data["separator"], tuple(data["columns"])
+        data["name"], data["sha256"], data["label_column"], tuple(data["labels"]), data["data_separator"],
+        data["separator"], tuple(data["columns"]),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.calibration import reliability_of
 from jptextclf.decisions.answers import Answers
-from jptextclf.decisions.tuning import workloads
+from jptextclf.decisions.tuning import Tuned, workloads
 from jptextclf.evaluation import label_intervals
 from jptextclf.explanation import MOST_WORDS, explain_texts
 from jptextclf.messages import text
@@ -97,6 +97,7 @@ def make_report(
     measured = Measured(schema, examples, references, prediction)
     calibration = partial(reliability_of, references=references, is_multilabel=schema.is_multilabel)
     answers = Answers(schema, prediction.probabilities, references)
+    tuned = Tuned(tuple(prediction.thresholds.tolist()), prediction.rule)
     few = schema.n_labels <= _MOST_LABELS
     return Report(
         run_name=bundle.path.name,
@@ -119,7 +120,7 @@ def make_report(
         n_errors=int((~measured.right).sum()),
         is_training=is_training,
         check=check,
-        workloads=tuple(workloads(answers, _SHARES, thresholds=prediction.thresholds.tolist())),
+        workloads=tuple(workloads(answers, _SHARES, tuned=tuned)),
         history=dict(history or {}),
     )
 

@@ -6,7 +6,6 @@ a run does not. It appears whole or not at all; one that this package wrote is r
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from jptextclf.run_report.page import page
 from jptextclf.strict_json import FINITE_DECODER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from jptextclf.bundle import Bundle
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = "report"
 HTML, JSON = f"{NAME}.html", f"{NAME}.json"
+_OF_EDITED = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RecursionError)
+"""What a report.json that somebody edited may lead to."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,10 @@ def read_report(directory: Path) -> Report | None:
     file = directory / JSON
     if not file.is_file():
         return None
-    with _unreadable(file):
-        try:
-            return Report.from_json(FINITE_DECODER.decode(file.read_text(encoding="utf-8")))
-        except ConfigError as error:
-            # A label name or a task that cannot be; the sentence alone would not say where.
-            raise ValueError(error.message) from error
+    try:
+        return Report.from_json(FINITE_DECODER.decode(file.read_text(encoding="utf-8")))
+    except (*_OF_EDITED, OSError) as error:
+        raise _unreadable(file, error) from error
 
 
 def write_again(
@@ -99,27 +98,18 @@ def write_again(
 
     :raises ConfigError: also where what was read makes no page, since somebody has edited it (``JPT-U200``)
     """
-    with _unreadable(source / JSON):
-        return write_report(report, bundle, directory, png=png)
-
-
-@contextmanager
-def _unreadable(file: Path) -> Iterator[None]:
-    """Whatever an edited file may lead to, as one sentence that names the file."""
     try:
-        yield
+        return write_report(report, bundle, directory, png=png)
     except JptextclfError:
+        # What is wrong is the place, not the report.
         raise
-    except (
-        OSError,
-        ArithmeticError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
-        raise ConfigError("U200", path=file, problem=f"{type(error).__name__}: {error}") from error
+    except _OF_EDITED as error:
+        raise _unreadable(source / JSON, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> ConfigError:
+    said = error.message if isinstance(error, JptextclfError) else f"{type(error).__name__}: {error}"
+    return ConfigError("U200", path=file, problem=said)
 
 
 def tables(report: Report) -> Tables:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jptextclf.data.personal import mask
+from jptextclf.data.personal import masked_start
 from jptextclf.run_report.content import Cell, Example, Group, Grouping, LabelCurve, Point
 
 if TYPE_CHECKING:
@@ -211,9 +211,7 @@ class Measured:
 
 def shown(text: str) -> str:
     """A text as it stands in a report: personal data masked, and cut."""
-    # Masked before it is cut, since half a telephone number is not recognised.
-    masked = mask(text[: 10 * N_CHARACTERS])
-    return masked if len(masked) <= N_CHARACTERS else masked[: N_CHARACTERS - 1] + "…"
+    return masked_start(text, N_CHARACTERS)
 
 
 def wilson(n_right: int, n: int) -> tuple[float, float]:

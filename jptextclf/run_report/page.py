@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.evaluation import DEFAULT_METRIC, metric_title
+from jptextclf.evaluation import DEFAULT_METRIC, metric_title, workload_table
 from jptextclf.explanation import shaded
 from jptextclf.messages import listing, text
 from jptextclf.pages.charts import figure
@@ -295,17 +295,10 @@ def _thresholds(report: Report, drawn: dict[str, Figure]) -> Html:
 def _workload(report: Report, drawn: dict[str, Figure]) -> Html:
     if not report.workloads:
         return Html("")
-    rows = [
-        [
-            f"{one.review_share:.0%}", f"{one.n_review:,}", "–" if one.accuracy_left is None else f"{one.accuracy_left:.3f}",
-            f"{one.n_errors_left:,}",
-        ]
-        for one in report.workloads
-    ]  # fmt: skip
-    columns = [text(f"decide.h_{name}") for name in ("share", "review", "left", "errors")]
+    found = workload_table(report.workloads)
     return _together(
         paragraph(text("report.how_workload")), _drawn(drawn, "workload"),
-        table(columns, rows, numbers_from=0, caption=text("report.h_workload")),
+        table(found.columns, found.rows, numbers_from=0, caption=text("report.h_workload")),
     )  # fmt: skip
 
 

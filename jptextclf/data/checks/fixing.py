@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jptextclf.data.changes import Change, changes_path, write_changes
 from jptextclf.data.checks.characters import is_mojibake, repaired, without_invisible
 from jptextclf.data.checks.labels import spelling_form
 from jptextclf.data.columns import Columns, joined
@@ -20,27 +20,14 @@ from jptextclf.data.personal import mask
 from jptextclf.data.rows import is_empty, text_of
 from jptextclf.data.splits import closely_folded
 from jptextclf.data.writers import FORMATS, guarded, open_writer
-from jptextclf.errors import ConfigError
 from jptextclf.messages import text
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from jptextclf.data.rows import Row
     from jptextclf.data.tables import Table
-
-
-@dataclass(frozen=True)
-class Change:
-    """One cell that was changed, or one row that was left out."""
-
-    row: int
-    column: str
-    what: str
-    """In the language of now."""
-    before: str
-    after: str
 
 
 @dataclass
@@ -70,25 +57,6 @@ class Fixed:
             "output": str(self.output), "changes": str(self.changes_path), "read": self.read, "kept": self.kept,
             "n_changes": self.n_changes, "notes": list(self.notes),
         }  # fmt: skip
-
-
-def check_output(source: Path, output: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """Where the cleaned copy goes, refused before anything is read.
-
-    :raises ConfigError: it is the source (``JPT-U186``), or it or the list beside it is there already (``JPT-U185``)
-    """
-    target = Path(output)
-    for path in (target, changes_path(target)):
-        if path.exists() and path.resolve() == source.resolve():
-            raise ConfigError("U186", path=path)
-        if path.exists() and not overwrite:
-            raise ConfigError("U185", path=path)
-    return target
-
-
-def changes_path(output: Path) -> Path:
-    """The list of changes of a cleaned copy: ``reviews.csv`` -> ``reviews.changes.csv``."""
-    return output.with_name(f"{output.stem}.changes.csv")
 
 
 def fix(
@@ -124,17 +92,6 @@ def fix(
     result.notes = tuple(writer.notes)
     write_changes(result.changes, result.changes_path)
     return result
-
-
-def write_changes(changes: Sequence[Change], path: Path) -> None:
-    """Write the list of changes as CSV.
-
-    :raises WorkError: it cannot be written
-    """
-    names = [text(f"checks.column_{name}") for name in ("row", "column", "change", "before", "after")]
-    with open_writer(path, columns=names) as writer:
-        for one in changes:
-            writer.write((one.row, one.column, one.what, one.before, one.after))
 
 
 def _apostrophes(number: int, columns: Sequence[str], values: Sequence[Any]) -> Iterator[Change]:
