@@ -2,6 +2,8 @@
 
 import re
 import string
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -217,3 +219,17 @@ def test_no_sentence_for_a_person_stands_in_the_code():
     )
     found = {path.name: literal.findall(text) for path, text in SOURCE.items() if literal.search(text)}
     assert found == {}
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_no_key_stands_in_two_files(language):
+    # The later file would win, and the help of one command be that of another.
+    found = {}
+    for file in sorted(
+        (resources.files("jptextclf.messages") / language).iterdir(), key=lambda one: one.name
+    ):
+        for section, entries in (
+            tomllib.loads(file.read_text(encoding="utf-8")).items() if file.name.endswith(".toml") else ()
+        ):
+            for key in entries:
+                assert found.setdefault((section, key), file.name) == file.name, (section, key)

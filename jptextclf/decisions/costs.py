@@ -13,6 +13,8 @@ from jptextclf.errors import ConfigError
 from jptextclf.messages import did_you_mean, listing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jptextclf.labels import LabelSchema
 
 MISSED, WRONG = "missed", "wrong"
@@ -35,12 +37,10 @@ def read_costs(found: Costs, schema: LabelSchema) -> tuple[tuple[float, ...], ..
     named = found if isinstance(found, Mapping) else _of_table(found)
     columns = (MISSED, WRONG) if schema.is_multilabel else schema.names
     rows = []
-    for unknown in [name for name in named if name not in schema.names]:
-        raise _unknown(unknown, schema.names)
+    _require_known(named, schema.names)
     for place, label in enumerate(schema.names):
         given = named.get(label, {})
-        for unknown in [name for name in given if name not in columns]:
-            raise _unknown(unknown, columns)
+        _require_known(given, columns)
         is_right = [not schema.is_multilabel and place == other for other in range(len(columns))]
         rows.append(
             tuple(
@@ -62,8 +62,10 @@ def _of_table(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> ConfigError:
-    return ConfigError("U204", name=name, known=listing(known, 20), hint=did_you_mean(name, known))
+def _require_known(names: Iterable[str], known: tuple[str, ...]) -> None:
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise ConfigError("U204", name=unknown, known=listing(known, 20), hint=did_you_mean(unknown, known))
 
 
 def _number(found: Any, label: str, column: str) -> float:

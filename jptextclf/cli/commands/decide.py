@@ -63,7 +63,7 @@ def decide(
         return
     for table in found.tables():
         print_table(table.columns, table.rows, numbers_from=2)
-    if not found.tables():
+    if found.goal is None:
         echo(text("decide.choose", n=found.table[0].n_texts))
         table = found.workloads()
         print_table(table.columns, table.rows, numbers_from=0)

@@ -20,7 +20,7 @@ from jptextclf.cli._options import (
 
 @click.command("report", cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--data")
+@option("--data", "judged_data")
 @option("--out", "-o", "report_out", type=click.Path(path_type=Path))
 @option("--split", type=click.Choice(["train", "validation", "test"]))
 @by_option
@@ -33,7 +33,7 @@ from jptextclf.cli._options import (
 def report(
     *,
     run: Path,
-    data: str | None,
+    judged_data: str | None,
     report_out: Path | None,
     votes_shown: str | None,
     as_json: bool,
@@ -43,7 +43,7 @@ def report(
     from jptextclf import api
 
     written = api.report(
-        run, data, out=report_out, votes_column=votes_shown, progress=Talk(quiet=quiet), **options
+        run, judged_data, out=report_out, votes_column=votes_shown, progress=Talk(quiet=quiet), **options
     )
     if as_json:
         print_json(written.to_json())
