@@ -210,7 +210,8 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(written, sheet, dat
     other.write_bytes(data.read_bytes() + b"x,y,z\r\n")
     refused("U213", of=other)
     refused("U211", file=data)
-    refused("U211", file=tmp_path / "none.xlsx")
+    with pytest.raises(DataError, match="JPT-D001"):
+        jptextclf.review_apply(tmp_path / "none.xlsx", data, out)
     plain = tmp_path / "plain.xlsx"
     openpyxl.Workbook().save(plain)
     refused("U211", file=plain)

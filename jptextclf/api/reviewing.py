@@ -251,7 +251,7 @@ def review_apply(
     :raises ConfigError: it is no such sheet (``JPT-U211``, ``JPT-U212``), not of these data, or they were changed since
         (``JPT-U213``), a correction is no label (``JPT-U214``), a row has two (``JPT-U215``), or ``out`` cannot be used
         (``JPT-U185``, ``JPT-U186``)
-    :raises DataError: the data cannot be read
+    :raises DataError: the data cannot be read, or there is no such sheet (``JPT-D001``)
     """
     path = file_of(data)
     target = Path(out).expanduser()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jptextclf.atomic import write_file
 from jptextclf.data.rows import text_of
+from jptextclf.data.tables import require_file
 from jptextclf.data.writers import without_forbidden
 from jptextclf.errors import ConfigError, SetupError
 from jptextclf.messages import text
@@ -168,12 +169,14 @@ def read_sheet(path: Path) -> tuple[About, list[Correction]]:
     """What a person wrote into a sheet.
 
     :raises SetupError: openpyxl is not installed (``JPT-E001``)
+    :raises DataError: there is no such file (``JPT-D001`` to ``JPT-D003``)
     :raises ConfigError: it is no sheet of a review (``JPT-U211``), or its columns are no more what they were (``JPT-U212``)
     """
     require_excel()
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
+    require_file(path)
     try:
         book = load_workbook(path, read_only=True, data_only=True)
         try:
