@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ABOUT, _LABELS = "jptextclf", "labels"
 """Hidden sheets: what the review is about, and the list behind the drop-down."""
 _COLUMNS = ("row", "text", "label", "suggestion", "suggested", "own", "votes", "correction", "note")
-_WIDTHS = (8, 80, 18, 18, 10, 10, 18, 18, 30)
+_WIDTHS = (8, 80, 18, 18, 14, 14, 18, 18, 30)
 _LONGEST = 2_000
 """Characters of a text in the sheet."""
 _CELL = 30_000
@@ -112,6 +112,7 @@ def write_sheet(candidates: Sequence[Candidate], about: About, path: Path) -> No
     from openpyxl.styles import Alignment, Font
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.datavalidation import DataValidation
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     book = Workbook()
     sheet = book.worksheets[0]
@@ -134,18 +135,15 @@ def write_sheet(candidates: Sequence[Candidate], about: About, path: Path) -> No
         sheet.cell(1, place).font = Font(bold=True)
     for number, one in enumerate(candidates, start=2):
         short = one.text if len(one.text) <= _LONGEST else one.text[: _LONGEST - 1] + "…"
-        cells = (
-            one.row,
-            short,
-            one.label,
-            one.suggestion,
-            round(one.suggested, 3),
-            round(one.own, 3),
-            one.votes,
-        )
+        own, suggested = round(one.own, 3), round(one.suggested, 3)
+        cells = (one.row, short, one.label, one.suggestion, suggested, own, one.votes)
         for place, value in enumerate(cells, start=1):
             _put(sheet, number, place, value)
-        sheet.cell(number, _COLUMNS.index("text") + 1).alignment = Alignment(wrap_text=True, vertical="top")
+    for row in sheet.iter_rows(max_row=last, max_col=len(_COLUMNS)):
+        for cell in row:
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+    sheet.page_setup.orientation, sheet.page_setup.fitToHeight = "landscape", 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     labels, hidden = book.create_sheet(_LABELS), book.create_sheet(_ABOUT)
     for number, name in enumerate(about.labels, start=1):
         _put(labels, number, 1, name)
