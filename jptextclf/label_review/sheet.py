@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ABOUT, _LABELS = "jptextclf", "labels"
 """Hidden sheets: what the review is about, and the list behind the drop-down."""
 _COLUMNS = ("row", "text", "label", "suggestion", "suggested", "own", "votes", "correction", "note")
-_WIDTHS = (8, 80, 18, 18, 14, 14, 18, 18, 30)
+_WIDTHS = (8, 80, 18, 18, 16, 24, 18, 18, 30)
 _LONGEST = 2_000
 """Characters of a text in the sheet."""
 _CELL = 30_000
