@@ -17,10 +17,12 @@ from jptextclf.messages import did_you_mean, listing, text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TaskOption = Literal["auto", "binary", "multiclass", "multilabel"]
+TaskOption = Literal["auto", "binary", "multiclass", "ordinal", "multilabel"]
 ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "float32", "bfloat16"]
-Metric = Literal["accuracy", "macro_f1", "micro_f1", "weighted_f1", "subset_accuracy"]
+Metric = Literal[
+    "accuracy", "macro_f1", "micro_f1", "weighted_f1", "subset_accuracy", "quadratic_weighted_kappa"
+]
 Mode = Literal["finetune", "features"]
 Loss = Literal["cross_entropy", "focal"]
 LongTexts = Literal["truncate", "head_tail", "windows"]
@@ -45,7 +47,11 @@ class TrainConfig:
     dictionary: str | None = None
     """For encoders with words of MeCab or Sudachi, where their files do not name it or name a wrong one."""
     task: TaskOption = "auto"
-    """``auto`` reads it from the labels."""
+    """``auto`` reads it from the labels; ``ordinal`` is for labels that are a scale, such as stars, and is never
+    guessed."""
+    label_order: tuple[str, ...] = ()
+    """All labels from the lower to the upper end of the scale, or in the order in which they are to be shown. Empty:
+    numbers by size, other names by code point."""
     max_length: int = 256
     """Pieces per text, special tokens included; ``long_texts`` says what happens to longer texts."""
     long_texts: LongTexts = "truncate"
@@ -69,7 +75,7 @@ class TrainConfig:
     class_weights: ClassWeights = "none"
     """``balanced`` weighs each label by ``texts / (labels * texts with it)``."""
     metric: Metric | None = None
-    """Picks the best epoch on validation. None: ``macro_f1``."""
+    """Picks the best epoch on validation. None: ``macro_f1``, or ``quadratic_weighted_kappa`` of an ordinal task."""
     patience: int | None = 3
     """Training ends after this many epochs without a better value; 0 or None never ends early."""
     validation_fraction: float = 0.1
@@ -136,7 +142,7 @@ class TrainConfig:
     """File of the company's policy. None: the rules of this package alone."""
 
     def __post_init__(self) -> None:
-        for name in ("trackers", "extra_columns"):
+        for name in ("trackers", "extra_columns", "label_order"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         found = (problem_of(name, getattr(self, name)) for name in _RULES)
@@ -290,11 +296,16 @@ def _is_names(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(one, str) and one.strip() for one in value)
 
 
+def _is_labels(value: Any) -> bool:
+    return _is_names(value) and len(set(value)) == len(value)
+
+
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mode": (_one_of(Mode), "a_mode"),
     "model": (lambda value: isinstance(value, str) and bool(value.strip()), "a_name"),
     "dictionary": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
     "task": (_one_of(TaskOption), "a_task"),
+    "label_order": (_is_labels, "some_labels"),
     "max_length": (_whole(3), "max_length_range"),
     "long_texts": (_one_of(LongTexts), "a_long_texts"),
     "window_overlap": (_whole(0), "whole_from_0"),

@@ -209,7 +209,7 @@ def cross_validate(
     require_packages(config.trackers)
     splits, together = _splits(loaded, config, group_column)
     train = splits["train"]
-    schema = LabelSchema.infer(train.labels or [], config.task)
+    schema = LabelSchema.infer(train.labels or [], config.task, config.label_order)
     config = replace(config, task=schema.task)
     assigned = _assigned(train, folds, together, config.seed, progress)
     if config.teacher is not None:

@@ -53,6 +53,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model: str = "builtin",
         dictionary: str | None = None,
         task: str = "auto",
+        label_order: Sequence[str] = (),
         max_length: int = 256,
         long_texts: str = "truncate",
         window_overlap: int = 32,
@@ -101,6 +102,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.model = model
         self.dictionary = dictionary
         self.task = task
+        self.label_order = label_order
         self.max_length = max_length
         self.long_texts = long_texts
         self.window_overlap = window_overlap

@@ -95,7 +95,7 @@ class Evaluation:
     n_texts: int
     """Texts that the scores are about; those of ``n_unknown`` are not among them."""
     scores: Mapping[str, float]
-    """Metric -> value in [0, 1]."""
+    """Metric -> value, in [0, 1] unless the metric says otherwise."""
     intervals: Mapping[str, Interval]
     """Metric -> low and high end of the 95 % interval."""
     per_label: tuple[LabelScores, ...]
@@ -312,7 +312,18 @@ def metric_names(schema: LabelSchema) -> list[str]:
         name
         for name, metric in _scalars().items()
         if (metric.for_multilabel if schema.is_multilabel else metric.for_single)
+        and (schema.is_ordinal or not metric.needs_order)
     ]
+
+
+def choosing_metrics(schema: LabelSchema) -> list[str]:
+    """Those of :func:`metric_names` of which higher is better, so that an epoch or a run can be chosen by them."""
+    return [name for name in metric_names(schema) if _scalars()[name].better == "higher"]
+
+
+def default_metric(schema: LabelSchema) -> str:
+    """What a training is judged by where nothing is asked for: of an ordinal task how far off it is counts."""
+    return "quadratic_weighted_kappa" if schema.is_ordinal else DEFAULT_METRIC
 
 
 def _scalars() -> dict[str, Metric]:

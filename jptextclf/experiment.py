@@ -30,15 +30,16 @@ from jptextclf.devices import peak_memory
 from jptextclf.distillation import Teacher
 from jptextclf.encoders import EncoderFiles, resolve_encoder
 from jptextclf.errors import ConfigError
-from jptextclf.evaluation import Evaluation, metric_names, metric_value, score
+from jptextclf.evaluation import Evaluation, choosing_metrics, default_metric, metric_value, score
 from jptextclf.frozen import FrozenHistory
 from jptextclf.guard import require_fit
-from jptextclf.labels import LabelSchema
+from jptextclf.labels import LabelSchema, look_ordered
 from jptextclf.licensing.software import TRAINING_PACKAGES, software_components
 from jptextclf.long_texts import EncodedTexts, encode_texts, limit_of
 from jptextclf.losses import check_losses
 from jptextclf.messages import listing, text
 from jptextclf.model import Classifier, build_classifier, check_fit
+from jptextclf.ordinal import merge_order, order_head
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
 from jptextclf.run_lock import make_lock
@@ -206,7 +207,9 @@ def prepare(
     :raises ConfigError, DataError, SetupError: what the steps raise
     """
     seconds: dict[str, float] = {}
-    schema = LabelSchema.infer(splits["train"].labels or [], config.task)
+    schema = LabelSchema.infer(splits["train"].labels or [], config.task, config.label_order)
+    if config.task == "auto" and not schema.is_multilabel and look_ordered(schema.names):
+        progress.say(text("train.look_ordered", names=listing(schema.names)))
     _check_metric(config.metric, schema)
     frozen.check_mode(config, splits["train"].columns, n_processes=world.size)
     check_losses(config, has_votes=splits["train"].votes is not None)
@@ -225,8 +228,14 @@ def prepare(
         encoder, schema, seed=config.seed, first_position=adapter.info().first_position
     )
     check_fit(classifier, adapter.info(), path=encoder.directory, max_length=config.max_length)
-    adapt(classifier, config)
-    plan = make_plan(config, n_texts=len(with_validation["train"]), width=classifier.width, world=world)
+    adapt(classifier, config, schema)
+    plan = make_plan(
+        config,
+        metric=default_metric(schema),
+        n_texts=len(with_validation["train"]),
+        width=classifier.width,
+        world=world,
+    )
     if config.mode == "features":
         plan = frozen.without_steps(plan, config)
     started = time.monotonic()
@@ -259,8 +268,10 @@ def prepare(
     )
 
 
-def adapt(classifier: Classifier, config: TrainConfig) -> None:
+def adapt(classifier: Classifier, config: TrainConfig, schema: LabelSchema) -> None:
     """Decide which parameters are trained, and how their gradients are computed."""
+    if schema.is_ordinal and config.mode == "finetune":
+        order_head(classifier)
     if config.frozen_layers:
         parameters.freeze_lower_layers(classifier, config.frozen_layers)
     if config.lora_rank:
@@ -381,6 +392,7 @@ def fit(
     )
     if prepared.config.lora_rank:
         parameters.merge_lora(prepared.classifier)
+    merge_order(prepared.classifier)
     if history.attention == "padded" and prepared.config.attention != "padded":
         architecture = type(prepared.classifier.network).__name__
         watchers.progress.say(text("train.padded", architecture=architecture))
@@ -489,7 +501,7 @@ def finish(
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:
-    known = metric_names(schema)
+    known = choosing_metrics(schema)
     if metric is not None and metric not in known:
         raise ConfigError("U027", metric=metric, task=schema.task, known=listing(known))
 

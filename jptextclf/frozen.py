@@ -26,6 +26,7 @@ from jptextclf.features import (
 from jptextclf.features.columns import ColumnEncoder
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.model import count_layers
+from jptextclf.ordinal import places
 from jptextclf.progress import phase
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def fit_frozen(
         n_labels=prepared.schema.n_labels,
         measure=measure,
         progress=progress,
+        places=places(prepared.schema.n_labels) if prepared.schema.is_ordinal else None,
     )
     prepared.seconds["train"] = time.monotonic() - started
     vectors = {name: one.vectors for name, one in known.items()}

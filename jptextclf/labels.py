@@ -1,6 +1,7 @@
 """LabelSchema: label names <-> label ids, for single- and multi-label tasks.
 
-It does not know where labels come from. The order never changes after training.
+It does not know where labels come from. The order never changes after training; of an ordinal task, such as stars
+from 1 to 5, it is a scale from its lower end to its upper one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Task = Literal["binary", "multiclass", "multilabel"]
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "multilabel")
+Task = Literal["binary", "multiclass", "ordinal", "multilabel"]
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "ordinal", "multilabel")
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -28,14 +29,25 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
     ``["10", "-1", "2"] -> ("-1", "2", "10")``
     """
     distinct = sorted(set(names))
-    try:
-        numbers = [float(name) for name in distinct]
-    except ValueError:
-        return tuple(distinct)
-    # NaN has no place among numbers.
-    if any(math.isnan(number) for number in numbers):
+    numbers = _numbers(distinct)
+    if numbers is None:
         return tuple(distinct)
     return tuple(name for _, name in sorted(zip(numbers, distinct, strict=True)))
+
+
+def _numbers(names: Iterable[str]) -> list[float] | None:
+    """The names as numbers; None where one is none."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return None
+    # NaN has no place among numbers.
+    return None if any(math.isnan(number) for number in numbers) else numbers
+
+
+def look_ordered(names: Sequence[str]) -> bool:
+    """Whether names of a single-label task are three or more numbers, which may be a scale or only codes."""
+    return len(names) > 2 and _numbers(names) is not None
 
 
 @dataclass(frozen=True)
@@ -53,15 +65,20 @@ class LabelSchema:
             raise ConfigError("U010", task=self.task, known=listing(TASKS))
         if any(not name for name in self.names) or len(set(self.names)) != len(self.names):
             raise ConfigError("U011", names=listing(self.names))
-        least = {"binary": 2, "multiclass": 2, "multilabel": 1}[self.task]
+        least = {"binary": 2, "multiclass": 2, "ordinal": 3, "multilabel": 1}[self.task]
         if len(self.names) < least or (self.task == "binary" and len(self.names) != 2):
             raise ConfigError("U012", task=self.task, n=len(self.names), names=listing(self.names))
 
     @classmethod
-    def infer(cls, labels: Iterable[Sequence[str]], task: str = "auto") -> LabelSchema:
+    def infer(
+        cls, labels: Iterable[Sequence[str]], task: str = "auto", order: Sequence[str] = ()
+    ) -> LabelSchema:
         """The schema of these examples; ``auto`` is multilabel as soon as one example has not exactly one label.
 
         :param labels: the label names of each example
+        :param order: all label names, in their order; empty: numbers by size, other names by code point
+        :raises ConfigError: an ordinal task whose labels are no numbers, without an order (``JPT-U216``), or an order
+            that lacks labels (``JPT-U217``)
         """
         rows = [tuple(row) for row in labels]
         names = sorted_names(name for row in rows for name in row)
@@ -70,6 +87,13 @@ class LabelSchema:
                 task = "multilabel"
             else:
                 task = "binary" if len(names) == 2 else "multiclass"
+        if order:
+            missing = [name for name in names if name not in order]
+            if missing:
+                raise ConfigError("U217", missing=listing(missing), order=listing(order, 20))
+            names = tuple(order)
+        elif task == "ordinal" and _numbers(names) is None:
+            raise ConfigError("U216", names=listing(names, 20))
         return cls(names, cast("Task", task))
 
     @property
@@ -79,6 +103,11 @@ class LabelSchema:
     @property
     def is_multilabel(self) -> bool:
         return self.task == "multilabel"
+
+    @property
+    def is_ordinal(self) -> bool:
+        """Whether the labels are a scale, its lower end first."""
+        return self.task == "ordinal"
 
     def id_of(self, name: str) -> int:
         """:raises DataError: the name is not in the schema (``JPT-D040``)"""

@@ -21,6 +21,7 @@ from jptextclf.batching import random_batches
 from jptextclf.config import TrainConfig, default_epochs, default_learning_rate
 from jptextclf.devices import choose_device, choose_precision
 from jptextclf.errors import WorkError
+from jptextclf.evaluation import DEFAULT_METRIC
 from jptextclf.interruption import StopRequest, stop_requests
 from jptextclf.losses import loss_sum
 from jptextclf.messages import text
@@ -111,11 +112,14 @@ class _Course:
         return cls(**{**data, "epochs": [Epoch(**one) for one in data["epochs"]]})
 
 
-def make_plan(config: TrainConfig, *, n_texts: int, width: int, world: World = ALONE) -> Plan:
+def make_plan(
+    config: TrainConfig, *, n_texts: int, width: int, metric: str = DEFAULT_METRIC, world: World = ALONE
+) -> Plan:
     """Decide what the configuration left open.
 
     :param n_texts: texts to train on
     :param width: the encoder's hidden size
+    :param metric: that picks the best epoch where the configuration names none
     """
     device = world.device(choose_device(config.device))
     return Plan(
@@ -124,7 +128,7 @@ def make_plan(config: TrainConfig, *, n_texts: int, width: int, world: World = A
         epochs=config.epochs or default_epochs(n_texts, config.batch_size),
         steps_per_epoch=math.ceil(n_texts / config.batch_size),
         learning_rate=config.learning_rate or default_learning_rate(width),
-        metric=config.metric or "macro_f1",
+        metric=config.metric or metric,
     )
 
 

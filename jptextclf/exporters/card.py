@@ -30,6 +30,8 @@ NON_COMMERCIAL = "non-commercial"
 _METRICS = {
     "accuracy": ("accuracy", "Accuracy"), "macro_f1": ("f1", "F1 (macro)"), "micro_f1": ("f1", "F1 (micro)"),
     "weighted_f1": ("f1", "F1 (weighted)"), "subset_accuracy": ("accuracy", "Subset accuracy"),
+    "mean_absolute_error": ("mae", "Mean absolute error"),
+    "quadratic_weighted_kappa": ("quadratic_weighted_kappa", "Quadratic weighted kappa"),
 }  # fmt: skip
 """Our name -> type on the hub, name for a reader."""
 

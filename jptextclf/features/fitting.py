@@ -72,10 +72,12 @@ def fit(
     n_labels: int,
     measure: Measure,
     progress: Progress,
+    places: NDArray[np.float64] | None = None,
 ) -> Fitted:
     """Learn a head on features.
 
     :param measure: which head is better
+    :param places: of labels that are a scale, on it, which a logistic regression keeps to.  *Shape:* ``(n_labels,)``
     :raises DataError: a column has no use (``JPT-D063``, ``JPT-D065``)
     :raises SetupError: LightGBM is not installed (``JPT-E090``)
     """
@@ -94,6 +96,8 @@ def fit(
     there, odd = feature_rows(columns, ngrams, validation.vectors, validation.texts, validation.cells)
     for note in columns.notes(odd, len(there)):
         progress.warn(note)
+    if places is not None and config.head != "logistic":
+        progress.say(text("features.order_unused", head=config.head))
     head: LinearHead | TreeHead
     if config.head == "lightgbm":
         head, rounds = fit_trees(
@@ -106,7 +110,7 @@ def fit(
         scales = _scales(train.vectors.shape[1], columns, with_ngrams=ngrams is not None)
         problem = LinearProblem.of(
             rows, train.targets, kind=config.head, scales=scales, n_labels=n_labels,
-            balanced=config.class_weights == "balanced", seed=config.seed,
+            balanced=config.class_weights == "balanced", seed=config.seed, places=places,
         )  # fmt: skip
         head, record = _choose(problem, there, validation.targets, measure, progress)
     model = FeatureModel(pooled, train.vectors.shape[1], columns, ngrams, head)

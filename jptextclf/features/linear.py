@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from jptextclf.features.ordered import fit_ordered
 from jptextclf.features.rows import FeatureRows, folds_of
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ class LinearProblem:
     balanced: bool
     """Whether each label weighs as much as any other."""
     seed: int
+    places: NDArray[np.float64] | None = None
+    """Of labels that are a scale, on it; None: they are none.  *Shape:* ``(n_labels,)``"""
 
     @classmethod
     def of(
@@ -151,16 +154,18 @@ class LinearProblem:
         n_labels: int,
         balanced: bool,
         seed: int,
+        places: NDArray[np.float64] | None = None,
     ) -> LinearProblem:
         """Scale the features.
 
         :param scales: standard deviation that each dense feature is given.  *Shape:* ``(n_dense,)``
+        :param places: of labels that are a scale; a logistic regression then keeps to it.  *Shape:* ``(n_labels,)``
         """
         center = rows.dense.mean(axis=0, dtype=np.float64).astype(np.float32)
         deviation = rows.dense.std(axis=0, dtype=np.float64)
         factor = (scales / np.where(deviation > 1e-12, deviation, 1.0)).astype(np.float32)
         scaled = replace(rows, dense=(rows.dense - center) * factor)
-        return cls(kind, scaled.matrix(), center, factor, targets, n_labels, balanced, seed)
+        return cls(kind, scaled.matrix(), center, factor, targets, n_labels, balanced, seed, places)
 
     @property
     def is_multilabel(self) -> bool:
@@ -255,6 +260,8 @@ class LinearProblem:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
         """One softmax over all labels, of which these texts may lack some."""
         present = np.unique(targets)
+        if self.places is not None:
+            return self._ordered(matrix, targets, strength, self.places)
         weights = np.zeros((matrix.shape[1], self.n_labels), dtype=np.float32)
         # A label that these texts do not have is one that no text has.
         bias = np.full(self.n_labels, -20.0, dtype=np.float32)
@@ -267,6 +274,24 @@ class LinearProblem:
             weights[:, present[1]], bias[present] = machine.coef_[0], [0.0, machine.intercept_[0]]
         else:
             weights[:, present], bias[present] = machine.coef_.T, machine.intercept_
+        return weights, bias, converged
+
+    def _ordered(
+        self, matrix: Any, targets: NDArray[np.int64], strength: float, places: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+        """One direction for all labels, of which these texts may lack some."""
+        counts = np.bincount(targets, minlength=self.n_labels)
+        present = np.flatnonzero(counts)
+        weighed = np.ones(len(targets))
+        if self.balanced:
+            weighed = (len(targets) / (len(present) * np.maximum(counts, 1)))[targets]
+        fitted, found, converged = fit_ordered(
+            matrix, np.searchsorted(present, targets), places[present], strength=strength, text_weights=weighed,
+            passes=_PASSES["logistic"],
+        )  # fmt: skip
+        weights = np.zeros((matrix.shape[1], self.n_labels), dtype=np.float32)
+        bias = np.full(self.n_labels, -20.0, dtype=np.float32)
+        weights[:, present], bias[present] = fitted, found
         return weights, bias, converged
 
     def _learn(self, matrix: Any, targets: NDArray[Any], strength: float) -> tuple[Any, bool]:

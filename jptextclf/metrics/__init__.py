@@ -1,7 +1,7 @@
 """Metrics: how right predictions are, one file each; a file is the registration.
 
-It does not know texts, label names or models: label ids come in, numbers go out: one in [0, 1],
-of which higher is better, from a ``Metric``; a list or a matrix from a ``TableMetric``.
+It does not know texts, label names or models: label ids come in, numbers go out: one from a ``Metric``, in [0, 1]
+and the higher the better unless it says otherwise; a list or a matrix from a ``TableMetric``.
 
 References and predictions are label ids ``(texts,)``, or 0/1 matrices ``(texts, n_labels)`` where a text may
 have any number of labels. A label takes part in an average when it occurs in the references or in the

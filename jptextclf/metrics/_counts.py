@@ -28,8 +28,13 @@ class Counts:
     ``predictions``  ``(..., n_labels)`` texts that got it
     ``exact``        ``(...)``           texts that got exactly the labels they have
     ``n_texts``      ``(...)``           texts
+    ``steps``        ``(...)``           steps between the label that a text has and the one that it got, added up
+    ``squares``      ``(...)``           their squares, added up
+    ``one_off``      ``(...)``           texts that are one step off
     ``averaged``     ``(n_labels,)``     labels that a mean over labels is over; None: those that occur
     ===============  ==================  ===============================================
+
+    A step is from one label to the next in their order; of 0/1 matrices there is none.
     """
 
     correct: Integers
@@ -37,6 +42,9 @@ class Counts:
     predictions: Integers
     exact: Integers
     n_texts: Integers
+    steps: Integers
+    squares: Integers
+    one_off: Integers
     averaged: NDArray[np.bool_] | None = None
 
 
@@ -88,11 +96,13 @@ class Tally:
             texts = np.arange(len(self.references))
             right = self.references == self.predictions
             self._exact = right
+            self._steps = np.abs(self.references - self.predictions)
             self._having = _Entries(texts, self.references)
             self._given = _Entries(texts, self.predictions)
             self._both = _Entries(texts[right], self.references[right])
         else:
             self._exact = np.all(self.references == self.predictions, axis=1)
+            self._steps = np.zeros(len(self.references), dtype=np.int64)
             self._having = _Entries(*np.nonzero(self.references))
             self._given = _Entries(*np.nonzero(self.predictions))
             self._both = _Entries(*np.nonzero(self.references & self.predictions))
@@ -113,6 +123,9 @@ class Tally:
             predictions=self._given.totals(weights, self.n_labels),
             exact=weights @ self._exact.astype(np.int64),
             n_texts=weights.sum(axis=-1),
+            steps=weights @ self._steps,
+            squares=weights @ self._steps**2,
+            one_off=weights @ (self._steps == 1).astype(np.int64),
             averaged=self.averaged,
         )
 

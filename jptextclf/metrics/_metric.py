@@ -6,7 +6,7 @@ They do not know their names, which are those of their files.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jptextclf.metrics._counts import Counts, Floats, Integers, count
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike
+
+
+Better = Literal["higher", "lower", "share"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,10 @@ class Metric:
     """Whether it is among the scores of a task with one label per text."""
     for_multilabel: bool = True
     """Whether it is among the scores of a multi-label task."""
+    needs_order: bool = False
+    """Whether it is among the scores of an ordinal task only, whose labels stand in their order."""
+    better: Better = "higher"
+    """Which of two values is better; a ``share`` is neither."""
 
     @property
     def description(self) -> str:
@@ -33,7 +40,7 @@ class Metric:
         return _description(self.of_counts)
 
     def __call__(self, references: ArrayLike, predictions: ArrayLike, n_labels: int) -> float:
-        """The value, in [0, 1].
+        """The value: in [0, 1] unless the metric says otherwise.
 
         :param references: label ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)``
         :param predictions: the same form

@@ -15,7 +15,7 @@ import numpy as np
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.data.personal import mask
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.evaluation import DEFAULT_METRIC, metric_names, score
+from jptextclf.evaluation import DEFAULT_METRIC, choosing_metrics, score
 from jptextclf.labels import LabelSchema
 from jptextclf.messages import listing
 from jptextclf.progress import Logged
@@ -121,11 +121,13 @@ def shared_schema(names: Sequence[str], schemas: Sequence[LabelSchema]) -> Label
     union = tuple(dict.fromkeys(name for schema in schemas for name in schema.names))
     if first.is_multilabel:
         return LabelSchema(union, "multilabel")
+    if all(one.is_ordinal and one.names == first.names for one in schemas):
+        return first
     return LabelSchema(union, "binary" if len(union) == 2 else "multiclass")
 
 
 def _check_metric(metric: str, schema: LabelSchema) -> None:
-    known = metric_names(schema)
+    known = choosing_metrics(schema)
     if metric not in known:
         raise ConfigError("U027", metric=metric, task=schema.task, known=listing(known))
 
