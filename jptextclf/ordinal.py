@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from jptextclf.model import Classifier
 
 
+_CURVE = 0.5
+"""Between neighbours the probabilities are equal half a step from each, as long as nothing is learned."""
+_GAIN = 10.0
+"""Of the biases, which Adam moves by no more than the learning rate in a step: the ends of the labels' stretches on the
+line must move faster than weights do, of which hundreds work together."""
+
+
 class OrderedLinear(nn.Module):
     """A linear layer whose rows are one direction times the place of their label on the scale.
 
@@ -34,21 +41,28 @@ class OrderedLinear(nn.Module):
         self.register_buffer("ranks", found.to(linear.weight.device), persistent=False)
         with torch.no_grad():
             nearest = self.ranks @ linear.weight / (self.ranks @ self.ranks)
-            bias = linear.bias.clone() if linear.bias is not None else torch.zeros_like(self.ranks)
+            # A text in the middle of the line is most likely of the middle label: without such biases no label but the
+            # two ends could ever win.
+            bias = -_CURVE * self.ranks**2
+            bias = bias + linear.bias if linear.bias is not None else bias
         # Of two dimensions, as matrices are that decay.
         self.direction = nn.Parameter(nearest[None])
-        self.bias = nn.Parameter(bias)
+        self.scaled_bias = nn.Parameter(bias / _GAIN)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """``(texts, width) -> (texts, n_labels)``"""
         place = nn.functional.linear(vectors, self.direction)
         return place * self.ranks.to(place.dtype) + self.bias.to(place.dtype)
 
+    @property
+    def bias(self) -> Tensor:
+        """*Shape:* ``(n_labels,)``"""
+        return self.scaled_bias * _GAIN
+
     def linear(self) -> nn.Linear:
         """The plain layer that computes the same."""
-        plain = nn.Linear(
-            self.direction.shape[1], len(self.ranks), device=self.bias.device, dtype=self.bias.dtype
-        )
+        of = self.direction
+        plain = nn.Linear(of.shape[1], len(self.ranks), device=of.device, dtype=of.dtype)
         with torch.no_grad():
             plain.weight.copy_(self.ranks[:, None] * self.direction)
             plain.bias.copy_(self.bias)

@@ -109,7 +109,7 @@ def test_an_ordered_head_becomes_the_plain_layer_that_says_the_same(name):
     assert len(ordered) == 1
     assert all(one.requires_grad for one in ordered[0].parameters())
     with torch.no_grad():
-        ordered[0].bias.normal_()
+        ordered[0].scaled_bias.normal_()
         expected = classifier(*texts())
         merge_order(classifier)
         found = classifier(*texts())

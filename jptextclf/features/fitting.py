@@ -5,7 +5,7 @@ It does not know encoders, files, nor how a model is scored; a function is passe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,27 +175,65 @@ def _scales(n_vector: int, columns: ColumnEncoder, *, with_ngrams: bool) -> NDAr
 def _choose(
     problem: LinearProblem, there: FeatureRows, targets: NDArray[Any], measure: Measure, progress: Progress
 ) -> tuple[LinearHead, dict[str, Any]]:
-    """The head of the best strength; of equal ones that with the strongest regularisation."""
+    """The head of the best strength, and of labels that are a scale of the better shape."""
+    shapes = [problem] if problem.places is None else [problem, replace(problem, places=None)]
+    found = [_of_shape(one, there, targets, measure) for one in shapes]
+    # Not by the metric: kappa rewards guesses at both ends where the middle is another kind of text. Of equal ones the
+    # scale, which has fewer weights.
+    best = min(found, key=lambda one: one.log_loss)
+    if not best.converged:
+        progress.warn(text("features.not_converged"))
+    progress.say(
+        text(f"features.chosen_on_{best.chosen_on}", strength=best.strength, value=f"{best.value:.4f}")
+    )
+    record = best.record
+    if problem.places is not None:
+        keeps = best is found[0]
+        record = {**record, "keeps_scale": keeps}
+        said = {"kept": found[0].log_loss, "free": found[1].log_loss}
+        progress.say(text("features.keeps_scale" if keeps else "features.leaves_scale", **said))
+    return problem.calibrated(best.head, best.strength), record
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The head of the best strength."""
+
+    head: LinearHead
+    converged: bool
+    strength: float
+    value: float
+    log_loss: float
+    """Of the texts that the strength was chosen on."""
+    chosen_on: str
+    record: dict[str, Any]
+
+
+def _of_shape(problem: LinearProblem, there: FeatureRows, targets: NDArray[Any], measure: Measure) -> _Tried:
+    """The best strength, of labels that keep to their scale or do not; of equal ones the strongest regularisation."""
     by_folds = len(targets) < FEW and len(problem.targets) <= MANY
     tried: dict[float, float] = {}
+    losses: dict[float, float] = {}
     heads: dict[float, tuple[LinearHead, bool]] = {}
     for strength in STRENGTHS[problem.kind]:
         if by_folds:
-            tried[strength] = measure(problem.unseen_probabilities(strength), problem.targets)
+            unseen = problem.unseen_probabilities(strength)
+            tried[strength] = measure(unseen, problem.targets)
+            losses[strength] = _log_loss(unseen, problem.targets)
             continue
         heads[strength] = problem.fit(strength)
-        tried[strength] = measure(heads[strength][0].probabilities(there), targets)
+        guesses = heads[strength][0].probabilities(there)
+        tried[strength] = measure(guesses, targets)
+        losses[strength] = _log_loss(guesses, targets)
         # On many texts the value rises and falls once, and the weakest regularisation takes the longest.
         if tried[strength] < max(tried.values()):
             break
     best = max(tried, key=lambda one: (tried[one], -one))
     head, converged = heads[best] if best in heads else problem.fit(best)
-    if not converged:
-        progress.warn(text("features.not_converged"))
     chosen_on = "folds" if by_folds else "validation"
-    progress.say(text(f"features.chosen_on_{chosen_on}", strength=best, value=f"{tried[best]:.4f}"))
-    return problem.calibrated(head, best), {
+    record = {
         "strength": best,
         "chosen_on": chosen_on,
         "tried": [{"strength": one, "value": round(value, 6)} for one, value in tried.items()],
     }
+    return _Tried(head, converged, best, tried[best], losses[best], chosen_on, record)
