@@ -19,6 +19,7 @@ from jptextclf.messages import has, listing, text
 from jptextclf.metrics import METRICS, Metric, Tally, distinct_rows, f1, precision, recall
 from jptextclf.pages.document import fragment
 from jptextclf.pages.html import bullets, foreign, paragraph, table, together
+from jptextclf.vote_scores import VoteScores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,6 +114,8 @@ class Evaluation:
     """Label name -> how many texts have it."""
     review: Outcome | None = None
     """What is left to people; None where the run asks nobody. All other scores are of all texts, without people."""
+    votes: VoteScores | None = None
+    """Against what several annotators said; None where that is not known."""
 
     def table(self) -> list[ScoreRow]:
         """Scores with their intervals, one row for each metric."""
@@ -139,8 +142,9 @@ class Evaluation:
                 for one in self.per_label
             ),
         )
+        first = [scores, labels] if self.votes is None else [scores, votes_table(self.votes), labels]
         if self.schema.is_multilabel or self.schema.n_labels > _WIDEST_MATRIX:
-            return [scores, labels]
+            return first
         names = self.schema.names
         confusion = Table(
             (text("evaluation.reference_by_prediction"), *names),
@@ -149,7 +153,7 @@ class Evaluation:
                 for name, row in zip(names, self.confusion_matrix(), strict=True)
             ),
         )
-        return [scores, labels, confusion]
+        return [*first, confusion]
 
     def confusion_matrix(self) -> NDArray[np.int64]:
         """Rows are references, columns are predictions; zeros for a multi-label task.
@@ -174,6 +178,8 @@ class Evaluation:
                     left=share_left(self.review),
                 )
             )  # fmt: skip
+        if self.votes is not None and self.votes.n_left_out:
+            remarks.append(text("vote_scores.left_out", n=self.votes.n_left_out))
         if self.n_truncated:
             remarks.append(text("evaluation.truncated", n=self.n_truncated, total=self.n_texts))
         if self.n_empty:
@@ -208,6 +214,7 @@ class Evaluation:
             "per_label": [label.to_json() for label in self.per_label],
             "confusion": [list(cell) for cell in self.confusion],
             "review": None if self.review is None else self.review.to_json(),
+            "votes": None if self.votes is None else self.votes.to_json(),
         }
 
     @classmethod
@@ -226,7 +233,28 @@ class Evaluation:
             resamples=data["bootstrap"]["resamples"],
             seed=data["bootstrap"]["seed"],
             review=None if data.get("review") is None else Outcome.from_json(data["review"]),
+            votes=None if data.get("votes") is None else VoteScores.from_json(data["votes"]),
         )
+
+
+def votes_table(found: VoteScores) -> Table:
+    """For a person, in the language of now: the model against the annotators, and what the best could reach."""
+    rows = [
+        (
+            text(f"vote_scores.{name}"), f"{one.value:.3f}", f"{one.low:.3f} – {one.high:.3f}",
+            f"{found.best_agreement:.3f}" if name == "agreement" else "0.000" if name == "divergence" else "–",
+        )
+        for name, one in (
+            ("agreement", found.agreement), ("divergence", found.divergence), ("cross_entropy", found.cross_entropy),
+            ("brier", found.brier),
+        )
+    ]  # fmt: skip
+    if found.annotators_agree is not None:
+        rows.append((text("vote_scores.annotators_agree"), f"{found.annotators_agree:.3f}", "–", "–"))
+    names = (
+        text("vote_scores.title"), text("evaluation.score"), text("evaluation.interval"), text("vote_scores.best"),
+    )  # fmt: skip
+    return Table(names, tuple(rows))
 
 
 def workload_table(outcomes: Iterable[Outcome]) -> Table:

@@ -46,6 +46,7 @@ from jptextclf.run_lock import make_lock
 from jptextclf.settling import predict_splits
 from jptextclf.stepping import LabelledTexts, Plan, Stepper
 from jptextclf.training import History, Watchers, fine_tune, make_plan, own_random_numbers
+from jptextclf.vote_scores import vote_scores
 from jptextclf.world import ALONE, World
 
 if TYPE_CHECKING:
@@ -435,14 +436,7 @@ def finish(
     predictions, thresholds = settled.predictions, settled.thresholds
     predictor = prepared.predictor(thresholds, history.model if isinstance(history, FrozenHistory) else None)
     evaluations = {
-        name: score(
-            schema,
-            prepared.encoded[name].targets,
-            prediction.label_ids,
-            seed=config.seed,
-            n_truncated=int(prediction.truncated.sum()),
-            n_empty=int(prediction.empty.sum()),
-        )
+        name: _scored(prepared, prepared.splits[name], prepared.encoded[name], prediction)
         for name, prediction in predictions.items()
     }
     seconds["evaluate"] = time.monotonic() - started
@@ -498,6 +492,23 @@ def finish(
         for name, one in predictions.items()
     }
     return Result(bundle, predictor, comparison, judged, answers)
+
+
+def _scored(
+    prepared: Prepared, examples: Examples, encoded: LabelledTexts, prediction: Prediction
+) -> Evaluation:
+    found = score(
+        prepared.schema,
+        encoded.targets,
+        prediction.label_ids,
+        seed=prepared.config.seed,
+        n_truncated=int(prediction.truncated.sum()),
+        n_empty=int(prediction.empty.sum()),
+    )
+    if examples.votes is None:
+        return found
+    against = vote_scores(prepared.schema, examples.votes, prediction.probabilities, prediction.label_ids)
+    return replace(found, votes=against)
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:

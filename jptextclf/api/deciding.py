@@ -240,7 +240,11 @@ def _scores(bundle: Bundle, splits: Mapping[str, Answers], tuned: Tuned) -> dict
     found = {}
     for name, one in splits.items():
         counts = {key: there.get(name, {}).get(key, 0) for key in ("n_truncated", "n_empty")}
-        found[name] = score(one.schema, one.references, tuned.given(one), seed=seed, **counts).to_json()
+        given, now = tuned.given(one), Tuned(bundle.thresholds, bundle.rule).given(one)
+        found[name] = score(one.schema, one.references, given, seed=seed, **counts).to_json()
+        if (given == now).all():
+            # The votes are not kept: how far the annotators agree with other labels cannot be said.
+            found[name]["votes"] = there.get(name, {}).get("votes")
     return found
 
 

@@ -32,6 +32,7 @@ from jptextclf.run_report import (
     write_report,
 )
 from jptextclf.run_report.files import JSON as REPORT_JSON
+from jptextclf.vote_scores import vote_scores
 
 if TYPE_CHECKING:
     import os
@@ -50,6 +51,7 @@ def evaluate(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split_column: str | None = None,
+    votes_column: str | None = None,
     label_separator: str | None = None,
     encoding: str = "auto",
     device: str = "auto",
@@ -60,13 +62,14 @@ def evaluate(
 
     :param run: a run, or its directory
     :param split: which split of ``data``; None takes the only one, else ``test``
+    :param votes_column: annotators' votes, which the run is then also scored against (:mod:`jptextclf.vote_scores`)
     :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or carry a label that the
         run does not know
     """
     opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
     _, judged = judge_on(
         opened, data, split=split, columns=columns, text_column=text_column, label_column=label_column,
-        split_column=split_column, label_separator=label_separator, encoding=encoding,
+        split_column=split_column, votes_column=votes_column, label_separator=label_separator, encoding=encoding,
         progress=progress or Logged(),
     )  # fmt: skip
     return judged.evaluation
@@ -101,6 +104,9 @@ def judge_on(
         n_empty=int(prediction.empty.sum()),
         unknown=known,
     )
+    if some.votes is not None:
+        against = vote_scores(run.schema, some.votes, prediction.probabilities, prediction.label_ids)
+        evaluation = replace(evaluation, votes=against)
     if prediction.rule.asks:
         answers = Answers(run.schema, prediction.probabilities, known.references)
         tuned = Tuned(tuple(prediction.thresholds.tolist()), prediction.rule)
@@ -321,7 +327,7 @@ def report(
     :param out: directory; None: ``RUN.report``, or ``RUN.report-<data>`` for other data. A report there is replaced
     :param split: which split of ``data``; None takes the only one, else ``test``
     :param by: columns by whose values the accuracy is shown
-    :param votes_column: annotators' votes, by whose agreement the accuracy is shown
+    :param votes_column: annotators' votes: the run against them, and its accuracy by their agreement
     :param png: also every chart as a picture
     :raises ConfigError: there is no report of this run and no data (``JPT-U201``), or something else at ``out``
         (``JPT-U025``)

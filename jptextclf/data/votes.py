@@ -110,6 +110,12 @@ def shares_of(votes: Sequence[Votes], schema: LabelSchema, *, rows: Sequence[int
     return shares
 
 
+def usable(votes: Votes, schema: LabelSchema) -> bool:
+    """Whether :func:`shares_of` can do something with the votes of one text: readable, for known labels, fit for the task."""
+    known = not votes.problem and set(votes.counts) <= set(schema.names)
+    return known and bool(_total(votes, is_multilabel=schema.is_multilabel))
+
+
 def _total(votes: Votes, *, is_multilabel: bool) -> float | None:
     """What the votes of a text are divided by; None: they do not fit the task."""
     if not is_multilabel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from jptextclf.evaluation import DEFAULT_METRIC, metric_title, workload_table
+from jptextclf.evaluation import DEFAULT_METRIC, metric_title, votes_table, workload_table
 from jptextclf.explanation import shaded
 from jptextclf.messages import listing, text
 from jptextclf.pages.charts import figure
@@ -85,7 +85,7 @@ def summary(report: Report, licenses: Licenses) -> Html:
     parts = [notice(text("report.right", **_share(report)), kind="note")]
     if report.verdict is not None:
         parts.append(notice(str(report.verdict), kind="warning" if report.verdict.is_warning else "ok"))
-    sentences = [*_weakest(report), _trust(report), *report.evaluation.remarks()]
+    sentences = [*_weakest(report), _trust(report), *_people(report), *report.evaluation.remarks()]
     if report.is_training and report.split == "validation":
         sentences.append(text("report.on_validation"))
     if report.check is not None:
@@ -133,6 +133,14 @@ def _trust(report: Report) -> str:
         else "calibrated"
     )
     return text(f"report.{kind}", confidence=found.confidence, accuracy=found.accuracy, ece=found.ece)
+
+
+def _people(report: Report) -> list[str]:
+    """How a model and a person compare, where people voted."""
+    found = report.evaluation.votes
+    if found is None or found.annotators_agree is None:
+        return []
+    return [text("vote_scores.people", model=found.agreement.value, people=found.annotators_agree)]
 
 
 def _systems(report: Report, drawn: dict[str, Figure]) -> Html:
@@ -189,8 +197,20 @@ def _labels(report: Report, drawn: dict[str, Figure]) -> Html:
     by_label = table([text(f"evaluation.{one}") for one in names], rows, caption=text("report.h_labels"))
     return _together(
         table([text(f"evaluation.{one}") for one in kinds], scores, caption=text("report.scores")),
+        _votes(report),
         details(text("report.all_labels", n=len(rows)), by_label) if len(rows) > _MANY_LABELS else by_label,
         _drawn(drawn, "labels", "texts"),
+    )
+
+
+def _votes(report: Report) -> Html:
+    """The model against the annotators."""
+    if report.evaluation.votes is None:
+        return Html("")
+    found = votes_table(report.evaluation.votes)
+    return _together(
+        table(found.columns, found.rows, caption=text("vote_scores.caption")),
+        paragraph(text("vote_scores.how", n=report.evaluation.votes.n_texts), soft=True),
     )
 
 

@@ -22,16 +22,28 @@ from jptextclf.cli._options import (
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data")
 @option("--split", type=click.Choice(["train", "validation", "test"]))
+@option("--votes-column", "votes_judged", heading="settings.group_data")
 @reading_options
 @device_option
 @run_precision_option
 @json_option
 @quiet_option
-def evaluate(*, run: Path, data: str, as_json: bool, quiet: bool, run_precision: Any, **options: Any) -> None:
+def evaluate(
+    *,
+    run: Path,
+    data: str,
+    votes_judged: str | None,
+    as_json: bool,
+    quiet: bool,
+    run_precision: Any,
+    **options: Any,
+) -> None:
     from jptextclf import api
 
     talk = Talk(quiet=quiet)
-    evaluation = api.evaluate(run, data, precision=run_precision, progress=talk, **options)
+    evaluation = api.evaluate(
+        run, data, votes_column=votes_judged, precision=run_precision, progress=talk, **options
+    )
     for remark in evaluation.remarks():
         talk.warn(remark)
     if as_json:
