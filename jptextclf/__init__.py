@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         train,
     )
     from jptextclf.cross_validation import CrossValidation
+    from jptextclf.drift import Drift
     from jptextclf.errors import ConfigError, DataError, JptextclfError, LicenseError, SetupError, WorkError
     from jptextclf.estimator import TextClassifier
     from jptextclf.preparing import check_data, fix_data, split_data
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CrossValidation": "cross_validation",
+    "Drift": "drift",
     "DryRun": "api",
     "FilePrediction": "api",
     "LabelReview": "api",
@@ -50,6 +52,7 @@ _HOMES = {
     "SearchResult": "searching",
     "TextClassifier": "estimator",
     "check_data": "preparing",
+    "check_drift": "api",
     "compare": "api",
     "cross_validate": "api",
     "decide": "api",
@@ -80,6 +83,7 @@ __all__ = [
     "ConfigError",
     "CrossValidation",
     "DataError",
+    "Drift",
     "DryRun",
     "FilePrediction",
     "JptextclfError",
@@ -93,6 +97,7 @@ __all__ = [
     "WorkError",
     "__version__",
     "check_data",
+    "check_drift",
     "compare",
     "cross_validate",
     "decide",

@@ -50,6 +50,8 @@ from jptextclf.licensing.identifiers import to_spdx
 from jptextclf.long_texts import note_on, recorded_way
 from jptextclf.model import Classifier, load_classifier
 from jptextclf.onnx_model import ONNX_FILES, OnnxClassifier, OnnxPrecision, load_onnx_classifier
+from jptextclf.text_profile import FILE as PROFILE
+from jptextclf.text_profile import write_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from jptextclf.config import LongTexts
     from jptextclf.decisions.answers import Answers
     from jptextclf.features import FeatureModel
+    from jptextclf.text_profile import Profile, TrainingWords
 
 RunPrecision = Literal["float32", "bfloat16", "int8"]
 """Of predictions: of a run ``float32`` or ``bfloat16``, of an ONNX export ``float32`` or ``int8``."""
@@ -70,7 +73,7 @@ UPSTREAM = "upstream"
 DOCUMENTS = (
     _README, _COMPONENTS, _MANIFEST, _RECORD, LOCK,
     "LICENSE", "NOTICE", "assessment.json", "sbom.spdx.json", "sbom.cdx.json",
-    "license-report.ja.html", "license-report.en.html", ANSWERS,
+    "license-report.ja.html", "license-report.en.html", ANSWERS, PROFILE,
 )  # fmt: skip
 """Files of a run or an export that say something of the model and are no part of it."""
 _SEALED = "sealed"
@@ -97,7 +100,7 @@ tags: [jptextclf]
 
 def run_files(adapter: TokenizerAdapter) -> tuple[str, ...]:
     """Every file of a run directory with this tokenizer."""
-    return tuple(dict.fromkeys([*RUN_FILES, LOCK, ANSWERS, *adapter.saved_files()]))
+    return tuple(dict.fromkeys([*RUN_FILES, LOCK, ANSWERS, PROFILE, *adapter.saved_files()]))
 
 
 @dataclass(frozen=True)
@@ -199,11 +202,13 @@ def write_bundle(
     *,
     features: FeatureModel | None = None,
     answers: Mapping[str, Answers] | None = None,
+    profile: tuple[Profile, TrainingWords] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write the run directory, whole or not at all.
 
     :param answers: split -> what the model says of the texts that it was judged by
+    :param profile: of the validation texts, and the words of the training texts
     :param features: what was learned on vectors of a frozen encoder, of which alone the network is written then
     :raises ConfigError: something is there already (``JPT-U024``, ``JPT-U025``), or the classifier is a graph,
         which has no weights to write (``JPT-U153``)
@@ -218,6 +223,8 @@ def write_bundle(
         adapter.save_pretrained(staging, max_length=bundle.max_length)
         if answers:
             write_answers(answers, staging)
+        if profile is not None:
+            write_profile(*profile, staging)
         write_components(bundle, staging)
         (staging / _README).write_text(model_card(bundle), encoding="utf-8")
         write_upstream(bundle, staging)

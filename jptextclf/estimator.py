@@ -17,12 +17,14 @@ from jptextclf.bundle import Bundle, open_bundle, write_bundle
 from jptextclf.config import TrainConfig
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
+from jptextclf.decisions.answers import read_answers
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.experiment import prepare, run
+from jptextclf.experiment import prepare, run, training_profile
 from jptextclf.exporters import announce
 from jptextclf.messages import text
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import Logged, Progress
+from jptextclf.text_profile import read_profile
 from jptextclf.training import Watchers
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from jptextclf.text_profile import Profile, TrainingWords
 
 _TYPES = {"i": "int", "u": "int", "f": "float", "b": "bool"}
 """Kind of a numpy array of labels -> what its items are."""
@@ -195,6 +199,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             watchers=Watchers(show),
         )
         self._take(result.bundle, result.predictor)
+        self._answers = result.answers
+        self._profile: tuple[Profile, TrainingWords] | None = training_profile(prepared, result.answers, show)
         return self
 
     def predict(
@@ -257,6 +263,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             predictor.classifier,
             predictor.adapter,
             features=predictor.features,
+            answers=self._answers,
+            profile=self._profile,
             overwrite=overwrite,
         )
 
@@ -277,6 +285,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = bundle.schema.names if n_columns is None else [str(column) for column in range(n_columns)]
         loaded._originals = {name: _restored(name, kind) for name in names}
         loaded._take(bundle, Predictor.of(bundle, device))
+        loaded._answers = read_answers(bundle.path, bundle.schema)
+        loaded._profile = read_profile(bundle.path, bundle.schema)
         return loaded
 
     def _take(self, bundle: Bundle, predictor: Predictor) -> None:

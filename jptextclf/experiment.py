@@ -45,6 +45,14 @@ from jptextclf.progress import phase
 from jptextclf.run_lock import make_lock
 from jptextclf.settling import predict_splits
 from jptextclf.stepping import LabelledTexts, Plan, Stepper
+from jptextclf.text_profile import (
+    MOST_TEXTS,
+    MOST_TEXTS_OF_WORDS,
+    Profile,
+    TrainingWords,
+    every_nth,
+    profile_of,
+)
 from jptextclf.training import History, Watchers, fine_tune, make_plan, own_random_numbers
 from jptextclf.vote_scores import vote_scores
 from jptextclf.world import ALONE, World
@@ -509,6 +517,20 @@ def _scored(
         return found
     against = vote_scores(prepared.schema, examples.votes, prediction.probabilities, prediction.label_ids)
     return replace(found, votes=against)
+
+
+def training_profile(
+    prepared: Prepared, answers: Mapping[str, Answers], progress: Progress
+) -> tuple[Profile, TrainingWords]:
+    """What later texts are held against: the validation texts, and the words of the training texts."""
+    learned, validation = prepared.splits["train"].texts, prepared.splits["validation"]
+    with phase(progress, text("train.phase_words"), min(len(learned), MOST_TEXTS_OF_WORDS)):
+        words = TrainingWords.of(learned, progress=progress.advance)
+    chosen = every_nth(range(len(validation)), MOST_TEXTS)
+    some = prepared.encoded["validation"].texts.select(list(chosen))
+    probabilities = answers["validation"].probabilities[list(chosen)]
+    texts = [validation.texts[one] for one in chosen]
+    return profile_of(prepared.schema, texts, some, probabilities, words).profile, words
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:

@@ -1,4 +1,4 @@
-"""Where the words of a text stand: for explanations, whatever the tokenizer of the model is.
+"""Where the words of a text stand: for a person, whatever the tokenizer of the model is.
 
 Japanese is cut by MeCab with unidic-lite, as people would cut it; other scripts at spaces and punctuation.
 """
@@ -26,6 +26,14 @@ def words_of(text: str, adapter: TokenizerAdapter) -> tuple[Word, ...]:
     own = adapter.explain(text).words
     if own and any(one.part_of_speech for one in own):
         return own
+    return cut_words(text)
+
+
+def cut_words(text: str) -> tuple[Word, ...]:
+    """The words of a text, whatever a tokenizer makes of it.
+
+    :raises SetupError: unidic-lite is missing or damaged
+    """
     if _JAPANESE.search(text):
         return tuple(Word(text[start:end], start, end) for start, end in segment(text))
     return tuple(Word(found[0], *found.span()) for found in _PLAIN.finditer(text))

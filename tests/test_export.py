@@ -38,6 +38,7 @@ from jptextclf.licensing.components import NOASSERTION
 from jptextclf.licensing.license_texts import license_text
 from jptextclf.licensing.reports.notice import heading_of_changes
 from jptextclf.messages import text_in
+from jptextclf.text_profile import FILE as PROFILE
 
 PACKAGE = Path(jptextclf.__file__).parent
 TEXTS = ["朝食がとても美味しかったです。", "二度と利用しません。", ""]
@@ -998,9 +999,13 @@ def test_an_export_decides_by_the_rule_of_its_run_and_holds_no_answers(made_of, 
     seal(run, bundle.to_json())
     rule = Rule(review=((0.0, 0.6),) * bundle.schema.n_labels)
     rewrite_record(replace(bundle, rule=rule))
+    record = open_bundle(run).to_json()
+    (run / PROFILE).write_bytes(b"numbers")
+    seal(run, record)
     assert (run / ANSWERS).is_file()
     done = export(run, tmp_path / "out", use="redistribute-weights-commercial", output_license="Apache-2.0")
     assert not (done.path / ANSWERS).exists()
+    assert not (done.path / PROFILE).exists()
     assert open_bundle(done.path).rule == rule
     told, asked = (load(path, device="cpu").predict(TEXTS).needs_review for path in (run, done.path))
     assert (told == asked).all()

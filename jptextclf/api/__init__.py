@@ -8,6 +8,7 @@ The command line calls these with options of the same names.
 :mod:`.several`     cross-validate, search
 :mod:`.judging`     evaluate, explain, report, compare
 :mod:`.deciding`    decide: which labels a run gives, and when it asks a person
+:mod:`.drifting`    whether texts of now are like those of the training
 :mod:`.reviewing`   a sheet of labels that look wrong, and the data with its corrections
 :mod:`.files`       predict every row of a file
 :mod:`.leaving`     licence verdicts and reports, export, push
@@ -15,6 +16,7 @@ The command line calls these with options of the same names.
 """
 
 from jptextclf.api.deciding import decide
+from jptextclf.api.drifting import check_drift
 from jptextclf.api.files import FilePrediction, predict_file
 from jptextclf.api.judging import compare, evaluate, explain, report
 from jptextclf.api.leaving import export, license_check, license_report, push
@@ -29,6 +31,7 @@ __all__ = [
     "FilePrediction",
     "LabelReview",
     "Run",
+    "check_drift",
     "compare",
     "cross_validate",
     "decide",

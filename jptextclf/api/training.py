@@ -18,7 +18,16 @@ from jptextclf.data.checks import DataCheck, check_data
 from jptextclf.data.loading import load_data
 from jptextclf.data.origin import declare
 from jptextclf.errors import ConfigError, DataError, JptextclfError
-from jptextclf.experiment import Prepared, Preview, Result, finish, fit, prepare, preview
+from jptextclf.experiment import (
+    Prepared,
+    Preview,
+    Result,
+    finish,
+    fit,
+    prepare,
+    preview,
+    training_profile,
+)
 from jptextclf.exporters import announce
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.messages import did_you_mean, listing, text
@@ -232,7 +241,7 @@ def _train(
                 predictor = result.predictor
                 write_bundle(
                     bundle, predictor.classifier, predictor.adapter, features=predictor.features,
-                    answers=result.answers, overwrite=overwrite,
+                    answers=result.answers, profile=training_profile(prepared, result.answers, show), overwrite=overwrite,
                 )  # fmt: skip
                 unfinished.remove()
                 if with_report:

@@ -1,4 +1,4 @@
-"""``jptextclf data check|split``."""
+"""``jptextclf data check|drift|split``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import click
 
 from jptextclf.cli._command import Command, Group, option
 from jptextclf.cli._console import Talk, echo, print_json, print_table
-from jptextclf.cli._options import json_option, quiet_option, reading_options
+from jptextclf.cli._options import (
+    columns_option,
+    device_option,
+    json_option,
+    quiet_option,
+    reading_options,
+    text_column_option,
+)
 from jptextclf.data.rows import shortened
 from jptextclf.errors import DataError
 from jptextclf.messages import listing, text
@@ -17,6 +24,7 @@ from jptextclf.messages import listing, text
 if TYPE_CHECKING:
     from jptextclf.data.checks import DataCheck, Finding
     from jptextclf.data.checks.fixing import Fixed
+    from jptextclf.drift import Drift
 
 _HEADING = "settings.group_data"
 _WIDTH = 40
@@ -112,6 +120,62 @@ def _show_finding(one: Finding) -> None:
     if one.samples:
         echo(f"  {text('checks.for_example')}: " + " | ".join(one.samples))
     echo(f"  {text('checks.to_do')}: {one.remedy}")
+
+
+@data.command("drift", cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data")
+@option("--reference", "drift_reference")
+@option("--split", "drift_split", type=click.Choice(["train", "validation", "test"]))
+@option("--html", "drift_html", type=click.Path(path_type=Path, dir_okay=False))
+@option("--strict", "drift_strict", is_flag=True)
+@columns_option
+@text_column_option
+@option("--split-column", heading=_HEADING)
+@option("--encoding", default="auto", show_default=True, heading=_HEADING)
+@device_option
+@json_option
+@quiet_option
+def data_drift(
+    *,
+    run: Path,
+    data: str,
+    drift_reference: str | None,
+    drift_split: str | None,
+    drift_html: Path | None,
+    drift_strict: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    from jptextclf import api
+    from jptextclf.atomic import check_outside
+    from jptextclf.page_files import check_page, write_page
+
+    talk = Talk(quiet=quiet)
+    if drift_html is not None:
+        check_outside(drift_html, run)
+        check_page(drift_html)
+    found = api.check_drift(run, data, reference=drift_reference, split=drift_split, progress=talk, **options)
+    if drift_html is not None:
+        write_page(drift_html, found.to_html())
+    if as_json:
+        print_json(found.to_json())
+    elif drift_html is not None:
+        click.echo(drift_html)
+    else:
+        _show_drift(found)
+    if drift_strict and found.verdict == "drifted":
+        raise DataError("D071", source=found.source, sentence=found.sentence)
+
+
+def _show_drift(found: Drift) -> None:
+    echo(found.sentence)
+    measures, labels = found.tables()
+    print_table(measures.columns, measures.rows)
+    print_table(labels.columns, [[shortened(name, _WIDTH), *cells] for name, *cells in labels.rows[:30]])
+    for remark in found.remarks():
+        echo(remark)
 
 
 @data.command("split", cls=Command)
