@@ -19,6 +19,7 @@ from jptextclf.messages import has, listing, text
 from jptextclf.metrics import METRICS, Metric, Tally, distinct_rows, f1, precision, recall
 from jptextclf.pages.document import fragment
 from jptextclf.pages.html import bullets, foreign, paragraph, table, together
+from jptextclf.probing import Probe, probe_table
 from jptextclf.vote_scores import VoteScores
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Evaluation:
     """What is left to people; None where the run asks nobody. All other scores are of all texts, without people."""
     votes: VoteScores | None = None
     """Against what several annotators said; None where that is not known."""
+    probe: Probe | None = None
+    """What becomes of the labels where the texts are written otherwise; None where that was not asked."""
 
     def table(self) -> list[ScoreRow]:
         """Scores with their intervals, one row for each metric."""
@@ -142,9 +145,10 @@ class Evaluation:
                 for one in self.per_label
             ),
         )
+        probed = [] if self.probe is None else [Table(*probe_table(self.probe))]
         first = [scores, labels] if self.votes is None else [scores, votes_table(self.votes), labels]
         if self.schema.is_multilabel or self.schema.n_labels > _WIDEST_MATRIX:
-            return first
+            return [*first, *probed]
         names = self.schema.names
         confusion = Table(
             (text("evaluation.reference_by_prediction"), *names),
@@ -153,7 +157,7 @@ class Evaluation:
                 for name, row in zip(names, self.confusion_matrix(), strict=True)
             ),
         )
-        return [*first, confusion]
+        return [*first, confusion, *probed]
 
     def confusion_matrix(self) -> NDArray[np.int64]:
         """Rows are references, columns are predictions; zeros for a multi-label task.
@@ -215,6 +219,7 @@ class Evaluation:
             "confusion": [list(cell) for cell in self.confusion],
             "review": None if self.review is None else self.review.to_json(),
             "votes": None if self.votes is None else self.votes.to_json(),
+            "probe": None if self.probe is None else self.probe.to_json(),
         }
 
     @classmethod
@@ -234,6 +239,7 @@ class Evaluation:
             seed=data["bootstrap"]["seed"],
             review=None if data.get("review") is None else Outcome.from_json(data["review"]),
             votes=None if data.get("votes") is None else VoteScores.from_json(data["votes"]),
+            probe=None if data.get("probe") is None else Probe.from_json(data["probe"]),
         )
 
 

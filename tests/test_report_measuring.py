@@ -14,7 +14,8 @@ from jptextclf.data.votes import Votes
 from jptextclf.labels import LabelSchema
 from jptextclf.prediction import Prediction
 from jptextclf.run_report import measuring
-from jptextclf.run_report.measuring import Measured, agreement, label_curve, shown, wilson
+from jptextclf.run_report.measuring import Measured, agreement, label_curve, shown
+from jptextclf.significance import wilson
 
 TWO = LabelSchema(("悪い", "良い"), "binary")
 TAGS = LabelSchema(("味", "部屋", "接客"), "multilabel")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -231,6 +232,52 @@ def segment(text: str, dictionary: str = "unidic_lite") -> list[tuple[int, int]]
                     start = readable.index(surface, place)
                     place = start + len(surface)
                     found.append((start, place))
+    return found
+
+
+@dataclass(frozen=True)
+class Morpheme:
+    """A word as unidic-lite describes it."""
+
+    surface: str
+    start: int
+    """First character in the text."""
+    end: int
+    parts: tuple[str, ...]
+    """Levels of its part of speech, such as ``("形容詞", "一般")``."""
+    conjugation: str
+    """Such as ``形容詞`` or ``五段-カ行``; empty where the word has none."""
+    form: str
+    """Such as ``連用形-促音便``."""
+    lemma_reading: str
+    lemma: str
+    """As the dictionary writes it: ``美味しい`` for おいしかっ."""
+    base: str
+    """Its dictionary form, written as in the text: ``おいしい`` for おいしかっ."""
+    reading: str
+    """Katakana."""
+
+
+def analyse(text: str) -> list[Morpheme]:
+    """The words of a text with what unidic-lite knows of them.
+
+    :raises SetupError: the dictionary is missing or damaged
+    """
+    readable = _UNREADABLE.sub(" ", text)
+    found, place = [], 0
+    with _tagger_of(find_dictionary("unidic_lite")) as tagger:
+        for window in _windows(readable, _LONGEST["safe"]):
+            for node in tagger(window):
+                if not (surface := node.surface.strip()):
+                    continue
+                start = readable.index(surface, place)
+                place = start + len(surface)
+                cells = ["" if one == "*" else one for one in _fields(node.feature_raw)]
+                # Unknown words have parts of speech only.
+                cells += [""] * (18 - len(cells))
+                parts = tuple(one for one in cells[:4] if one)
+                known = (cells[4], cells[5], cells[6], cells[7], cells[10] or surface, cells[17])
+                found.append(Morpheme(surface, start, place, parts, *known))
     return found
 
 

@@ -20,7 +20,9 @@ from jptextclf.experiment import Judged, now
 from jptextclf.explanation import Explained, explain_texts
 from jptextclf.messages import listing, text
 from jptextclf.prediction import Predictor
-from jptextclf.progress import Logged, Progress, phase
+from jptextclf.probing import TRANSFORMATIONS, Probe, run_probe
+from jptextclf.probing.measuring import MOST_TEXTS
+from jptextclf.progress import Logged, Progress, Silent, phase
 from jptextclf.run_comparison import RunComparison, Subject, compare_runs, shared_schema
 from jptextclf.run_report import (
     Report,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from jptextclf.bundle import Bundle, RunPrecision
     from jptextclf.data.examples import Examples, LoadedData
 
@@ -52,6 +56,7 @@ def evaluate(
     label_column: str | None = None,
     split_column: str | None = None,
     votes_column: str | None = None,
+    probe: bool = False,
     label_separator: str | None = None,
     encoding: str = "auto",
     device: str = "auto",
@@ -63,24 +68,33 @@ def evaluate(
     :param run: a run, or its directory
     :param split: which split of ``data``; None takes the only one, else ``test``
     :param votes_column: annotators' votes, which the run is then also scored against (:mod:`jptextclf.vote_scores`)
+    :param probe: also ask for up to 1,000 of the texts as they are written otherwise (:mod:`jptextclf.probing`)
     :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or carry a label that the
         run does not know
     """
     opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
     _, judged = judge_on(
         opened, data, split=split, columns=columns, text_column=text_column, label_column=label_column,
-        split_column=split_column, votes_column=votes_column, label_separator=label_separator, encoding=encoding,
-        progress=progress or Logged(),
+        split_column=split_column, votes_column=votes_column, probe=probe, label_separator=label_separator,
+        encoding=encoding, progress=progress or Logged(),
     )  # fmt: skip
     return judged.evaluation
 
 
 def judge_on(
-    run: Run, data: Data, *, split: str | None, progress: Progress, by: Sequence[str] = (), **options: Any
+    run: Run,
+    data: Data,
+    *,
+    split: str | None,
+    progress: Progress,
+    by: Sequence[str] = (),
+    probe: bool = False,
+    **options: Any,
 ) -> tuple[LoadedData, Judged]:
     """What a run says of labelled texts, and how right it is.
 
     :param by: columns that are read beside those that the run needs
+    :param probe: also ask for texts as they are written otherwise
     :param options: how the data are read
     :raises DataError: no cell of the column of votes holds any (``JPT-D085``)
     """
@@ -111,7 +125,31 @@ def judge_on(
         answers = Answers(run.schema, prediction.probabilities, known.references)
         tuned = Tuned(tuple(prediction.thresholds.tolist()), prediction.rule)
         evaluation = replace(evaluation, review=outcome(answers, tuned))
+    if probe:
+        found = _probe(run.predictor, some, known.references, beside, progress)
+        evaluation = replace(evaluation, probe=found)
     return loaded, Judged(chosen, some, known.references, prediction, evaluation)
+
+
+def _probe(
+    predictor: Predictor,
+    examples: Examples,
+    references: NDArray[Any],
+    beside: Mapping[str, Sequence[str]],
+    progress: Progress,
+) -> Probe:
+    """:param beside: column that the run needs -> its cells"""
+
+    def ask(texts: Sequence[str], places: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        cells = {name: [column[place] for place in places] for name, column in beside.items()}
+        said = predictor.predict(texts, columns=cells or None, progress=Silent())
+        return said.label_ids, said.probabilities
+
+    total = min(len(examples), MOST_TEXTS) * len(TRANSFORMATIONS)
+    with phase(progress, text("probe.phase"), total):
+        return run_probe(
+            predictor.schema, examples.texts, examples.rows, references, ask, progress=progress.advance
+        )
 
 
 def _split_to_score(loaded: LoadedData, split: str | None) -> Any:
@@ -308,6 +346,7 @@ def report(
     split: str | None = None,
     by: Sequence[str] | None = None,
     votes_column: str | None = None,
+    probe: bool = False,
     png: bool = False,
     columns: Sequence[str] | None = None,
     text_column: str | Sequence[str] | None = None,
@@ -328,6 +367,7 @@ def report(
     :param split: which split of ``data``; None takes the only one, else ``test``
     :param by: columns by whose values the accuracy is shown
     :param votes_column: annotators' votes: the run against them, and its accuracy by their agreement
+    :param probe: also what becomes of labels where texts are written otherwise, as for :func:`evaluate`
     :param png: also every chart as a picture
     :raises ConfigError: there is no report of this run and no data (``JPT-U201``), or something else at ``out``
         (``JPT-U025``)
@@ -345,7 +385,7 @@ def report(
         check_outside(Path(out), opened.path)
         check_target(Path(out), overwrite=True, holds=REPORT_JSON)
     loaded, judged = judge_on(
-        opened, data, split=split, by=by or (), votes_column=votes_column, columns=columns, text_column=text_column,
+        opened, data, split=split, by=by or (), votes_column=votes_column, probe=probe, columns=columns, text_column=text_column,
         label_column=label_column, split_column=split_column, label_separator=label_separator,
         encoding=encoding, progress=show,
     )  # fmt: skip

@@ -34,7 +34,7 @@ def figures(report: Report) -> dict[str, Figure]:
     found = [
         systems(report), labels(report), confusion(report), *learning(report), precision_recall(report),
         *(threshold(number, one) for number, one in enumerate(report.curves)), workload(report), calibration(report),
-        *lengths(report), *(grouping(number, one) for number, one in enumerate(report.groupings)), texts(report),
+        *lengths(report), *(grouping(number, one) for number, one in enumerate(report.groupings)), texts(report), probe(report),
     ]  # fmt: skip
     return {one.name: one for one in found if one is not None}
 
@@ -202,3 +202,20 @@ def texts(report: Report) -> Figure:
     """How many texts have each label."""
     rows = [Bar(one.name, float(one.support)) for one in report.evaluation.per_label]
     return bars("texts", text("report.figure_texts"), rows)
+
+
+def probe(report: Report) -> Figure | None:
+    """How often the label is another one where the meaning stays; None where that was not asked."""
+    found = report.evaluation.probe
+    kept = [] if found is None else [one for one in found.ways if one.keeps]
+    if not kept:
+        return None
+    rows = [Range(one.title, one.share, one.low, one.high, one.n) for one in kept]
+    title = text("probe.figure")
+    return intervals(
+        "probe",
+        title,
+        rows,
+        x_title=text("probe.share"),
+        x_range=(0.0, max(0.1, *(one.high for one in kept))),
+    )

@@ -6,7 +6,6 @@ so that neither 5,000 labels nor a million texts make a page that nobody can ope
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from jptextclf.data.personal import masked_start
 from jptextclf.run_report.content import Cell, Example, Group, Grouping, LabelCurve, Point
+from jptextclf.significance import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,8 +42,6 @@ N_GROUPS = 12
 """Values of a column that are groups of their own, the most frequent first."""
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 _GRID = np.round(np.arange(0.01, 1.0, 0.01), 2)
-_Z = 1.959964
-"""Two-sided 95 % point of the normal distribution."""
 
 
 class Measured:
@@ -212,20 +210,6 @@ class Measured:
 def shown(text: str) -> str:
     """A text as it stands in a report: personal data masked, and cut."""
     return masked_start(text, N_CHARACTERS)
-
-
-def wilson(n_right: int, n: int) -> tuple[float, float]:
-    """Ends of the 95 % score interval of a share (Wilson, 1927, Probable inference); 0 and 1 for no texts.
-
-    ``8 of 10 -> (0.490, 0.943)``
-    """
-    if not n:
-        return 0.0, 1.0
-    share = n_right / n
-    middle = share + _Z**2 / (2 * n)
-    spread = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    whole = 1 + _Z**2 / n
-    return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)
 
 
 def agreement(votes: Votes) -> float:

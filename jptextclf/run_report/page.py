@@ -21,6 +21,7 @@ from jptextclf.pages.html import (
     row_of_figures,
     table,
 )
+from jptextclf.probing import probe_table
 from jptextclf.run_report.figures import cell_id, figures, group_name, grouping_title
 from jptextclf.run_report.licenses import Licenses
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from jptextclf.baselines import ComparisonRow
     from jptextclf.bundle import Bundle
     from jptextclf.pages.charts import Figure
+    from jptextclf.probing import Flip, Probed
     from jptextclf.run_report.content import Cell, Example, Report
 
 _MANY_LABELS = 30
@@ -64,6 +66,7 @@ def sections(report: Report, bundle: Bundle) -> list[Section]:
         "calibration": _calibration(report, drawn),
         "lengths": _lengths(report, drawn),
         "groups": _groups(report, drawn),
+        "probe": _probe(report, drawn),
         "errors": _errors(report),
         "check": _check(report),
         "licenses": licenses.html(),
@@ -85,7 +88,13 @@ def summary(report: Report, licenses: Licenses) -> Html:
     parts = [notice(text("report.right", **_share(report)), kind="note")]
     if report.verdict is not None:
         parts.append(notice(str(report.verdict), kind="warning" if report.verdict.is_warning else "ok"))
-    sentences = [*_weakest(report), _trust(report), *_people(report), *report.evaluation.remarks()]
+    sentences = [
+        *_weakest(report),
+        _trust(report),
+        *_people(report),
+        *_steady(report),
+        *report.evaluation.remarks(),
+    ]
     if report.is_training and report.split == "validation":
         sentences.append(text("report.on_validation"))
     if report.check is not None:
@@ -133,6 +142,19 @@ def _trust(report: Report) -> str:
         else "calibrated"
     )
     return text(f"report.{kind}", confidence=found.confidence, accuracy=found.accuracy, ece=found.ece)
+
+
+def _steady(report: Report) -> list[str]:
+    """How often a label changes where only the writing does, and where that is worst."""
+    found = report.evaluation.probe
+    if found is None or not (kinds := found.kinds()):
+        return []
+    n, flipped = (sum(values) for values in zip(*kinds.values(), strict=True))
+    worst = max(kinds, key=lambda kind: kinds[kind][1] / kinds[kind][0])
+    n_worst, flipped_worst = kinds[worst]
+    return [
+        text("probe.summary", share=flipped / n, kind=text(f"probe.k_{worst}"), worst=flipped_worst / n_worst)
+    ]
 
 
 def _people(report: Report) -> list[str]:
@@ -365,6 +387,38 @@ def _grouping(report: Report, drawn: dict[str, Figure], number: int) -> Html:
             )
         )  # fmt: skip
     return _together(said, _drawn(drawn, name))
+
+
+def _probe(report: Report, drawn: dict[str, Figure]) -> Html:
+    """What becomes of labels where texts are written otherwise."""
+    found = report.evaluation.probe
+    if found is None or not found.ways:
+        return Html("")
+    columns, rows = probe_table(found)
+    shown = [details(_flips_title(one), _flips(one.flips)) for one in found.ways if one.flips]
+    return _together(
+        paragraph(text("probe.how", n=found.n_texts)), _drawn(drawn, "probe"),
+        table(columns, rows, numbers_from=2), *shown,
+    )  # fmt: skip
+
+
+def _flips_title(one: Probed) -> str:
+    said = "probe.title_flipped" if one.keeps else "probe.title_stayed"
+    return text(said, way=one.title, n=one.n_flipped if one.keeps else one.n - one.n_flipped)
+
+
+def _flips(flips: Sequence[Flip]) -> Html:
+    columns = [
+        text(f"probe.h_{name}")
+        for name in ("row", "text_before", "text_after", "label_before", "label_after")
+    ]
+    rows = [
+        [
+            f"{one.row:,}", foreign(one.before), foreign(one.after), _names(one.label_before), _names(one.label_after),
+        ]
+        for one in flips
+    ]  # fmt: skip
+    return table(columns, rows, numbers_from=5, row_headers=True)
 
 
 def _errors(report: Report) -> Html:

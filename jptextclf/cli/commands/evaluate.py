@@ -23,6 +23,7 @@ from jptextclf.cli._options import (
 @click.argument("data")
 @option("--split", type=click.Choice(["train", "validation", "test"]))
 @option("--votes-column", "votes_judged", heading="settings.group_data")
+@option("--probe", is_flag=True)
 @reading_options
 @device_option
 @run_precision_option

@@ -26,6 +26,7 @@ from jptextclf.cli._options import (
 @by_option
 @option("--votes-column", "votes_shown", heading="settings.group_data")
 @reading_options
+@option("--probe", is_flag=True)
 @option("--png", is_flag=True)
 @device_option
 @json_option
