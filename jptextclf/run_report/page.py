@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from jptextclf.probing import Flip, Probed
     from jptextclf.run_report.content import Cell, Example, Report
 
+_MANY_WRITTEN = 20
+"""Texts of a kind of writing from which its share is worth a sentence."""
 _MANY_LABELS = 30
 """Labels whose table is not shown at once."""
 _LONGEST_NAME = 40
@@ -150,7 +152,8 @@ def _steady(report: Report) -> list[str]:
     if found is None or not (kinds := found.kinds()):
         return []
     n, flipped = (sum(values) for values in zip(*kinds.values(), strict=True))
-    worst = max(kinds, key=lambda kind: kinds[kind][1] / kinds[kind][0])
+    many = [kind for kind in kinds if kinds[kind][0] >= _MANY_WRITTEN] or list(kinds)
+    worst = max(many, key=lambda kind: kinds[kind][1] / kinds[kind][0])
     n_worst, flipped_worst = kinds[worst]
     return [
         text("probe.summary", share=flipped / n, kind=text(f"probe.k_{worst}"), worst=flipped_worst / n_worst)
