@@ -215,6 +215,7 @@ def compare(
     metric: str = DEFAULT_METRIC,
     resamples: int = 1000,
     seed: int = 0,
+    folds: NDArray[np.int64] | None = None,
 ) -> Comparison:
     """Train the baselines and set a model's predictions beside theirs.
 
@@ -223,12 +224,17 @@ def compare(
     :param predictions: the model's, for ``examples``
     :param split: name of the split of ``examples``
     :param encoder_seconds: how long the model took to train
+    :param folds: where ``examples`` are ``train``: each of these parts is predicted by baselines that learned from the others.
+        *Shape:* ``(texts,)``
     :raises DataError: ``train`` or ``examples`` is empty (``JPT-D060``)
     """
     references = schema.encode(examples.labels or [])
-    results = run_baselines(
-        train.texts, schema.encode(train.labels or []), {split: examples.texts}, schema, seed=seed
-    )
+    if folds is None:
+        results = run_baselines(
+            train.texts, schema.encode(train.labels or []), {split: examples.texts}, schema, seed=seed
+        )
+    else:
+        results = out_of_fold(examples.texts, references, folds, schema, split=split, seed=seed)
     model = BaselineResult("encoder", encoder_seconds, {split: np.asarray(predictions)})
     options: dict[str, Any] = {"split": split, "resamples": resamples, "seed": seed}
     rows = comparison_table(schema, references, [*results, model], **options)
@@ -288,6 +294,38 @@ def run_baselines(
     n_cut = sum(len(one) > MAX_CHARACTERS for texts in (train_texts, *evaluated.values()) for one in texts)
     cut = (text("baseline.cut", n=n_cut, characters=MAX_CHARACTERS),) if n_cut else ()
     return [majority, replace(ngrams, notes=(*ngrams.notes, *cut))]
+
+
+def out_of_fold(
+    texts: Sequence[str],
+    labels: ArrayLike,
+    folds: NDArray[np.int64],
+    schema: LabelSchema,
+    *,
+    split: str,
+    seed: int = 0,
+) -> list[BaselineResult]:
+    """Each part of the texts, predicted by baselines that learned from the others.
+
+    :param labels: as ``schema.encode`` gives them
+    :param folds: the part of each text.  *Shape:* ``(texts,)``
+    :param split: name under which the predictions stand
+    """
+    known = np.asarray(labels)
+    parts = []
+    for number in np.unique(folds):
+        held, others = np.flatnonzero(folds == number), np.flatnonzero(folds != number)
+        found = run_baselines(
+            [texts[one] for one in others.tolist()], known[others], {split: [texts[one] for one in held.tolist()]}, schema, seed=seed,
+        )  # fmt: skip
+        parts.append((held, found))
+    order = np.argsort(np.concatenate([held for held, _ in parts]), kind="stable")
+    joined = []
+    for several in zip(*(found for _, found in parts), strict=True):
+        predictions = np.concatenate([one.predictions[split] for one in several])[order]
+        seconds = sum(one.seconds for one in several)
+        joined.append(replace(several[0], seconds=seconds, predictions={split: predictions}))
+    return joined
 
 
 def comparison_table(

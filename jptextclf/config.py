@@ -42,6 +42,9 @@ class TrainConfig:
     mode: Mode = "finetune"
     """``finetune`` trains the encoder with a head; ``features`` keeps the encoder as it is and trains only a head on
     its vectors."""
+    few_shot: bool = False
+    """For some dozens of texts: try frozen vectors, with and without n-grams, and fine-tuning in folds, and train the best
+    way on all texts; the folds take the place of a validation split (:mod:`jptextclf.few_labels`)."""
     model: str = "builtin"
     """``builtin``, a directory, the name of an imported model, or a hub id with ``@revision``."""
     dictionary: str | None = None
@@ -302,6 +305,7 @@ def _is_labels(value: Any) -> bool:
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mode": (_one_of(Mode), "a_mode"),
+    "few_shot": (_is_flag, "a_flag"),
     "model": (lambda value: isinstance(value, str) and bool(value.strip()), "a_name"),
     "dictionary": (_or_none(lambda value: isinstance(value, str) and bool(value.strip())), "a_name"),
     "task": (_one_of(TaskOption), "a_task"),

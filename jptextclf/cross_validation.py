@@ -211,7 +211,7 @@ def cross_validate(
     train = splits["train"]
     schema = LabelSchema.infer(train.labels or [], config.task, config.label_order)
     config = replace(config, task=schema.task)
-    assigned = _assigned(train, folds, together, config.seed, progress)
+    assigned = assigned_folds(train, folds, together, config.seed, progress)
     if config.teacher is not None:
         progress.warn(text("cross_validation.teacher"))
     with continued(out, record=RECORD):
@@ -353,7 +353,7 @@ def _splits(
     }, together
 
 
-def _assigned(
+def assigned_folds(
     train: Examples, folds: int, together: Sequence[str] | None, seed: int, progress: Progress
 ) -> NDArray[np.int64]:
     """The fold of each text, from 1.

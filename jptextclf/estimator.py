@@ -21,6 +21,7 @@ from jptextclf.decisions.answers import read_answers
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.experiment import prepare, run, training_profile
 from jptextclf.exporters import announce
+from jptextclf.few_labels import prepare_few, require_free
 from jptextclf.messages import text
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import Logged, Progress
@@ -54,6 +55,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         mode: str = "finetune",
+        few_shot: bool = False,
         model: str = "builtin",
         dictionary: str | None = None,
         task: str = "auto",
@@ -103,6 +105,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         progress: Progress | None = None,
     ) -> None:
         self.mode = mode
+        self.few_shot = few_shot
         self.model = model
         self.dictionary = dictionary
         self.task = task
@@ -188,7 +191,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         loaded = load_data((texts, labels, columns), origin=origin)
         for line in loaded.summary.lines():
             show.say(line)
-        prepared = prepare(loaded.splits, config, progress=show)
+        if config.few_shot:
+            default = type(self)()
+            require_free([name for name, value in settings.items() if value != getattr(default, name)])
+        prepared = (prepare_few if config.few_shot else prepare)(loaded.splits, config, progress=show)
         materials = prepared.components(loaded.summary.components)
         announce(materials, name=type(self).__name__, use=config.use, policy=config.policy, progress=show)
         result = run(

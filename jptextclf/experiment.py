@@ -43,7 +43,7 @@ from jptextclf.ordinal import merge_order, order_head
 from jptextclf.prediction import Prediction, Predictor
 from jptextclf.progress import phase
 from jptextclf.run_lock import make_lock
-from jptextclf.settling import predict_splits
+from jptextclf.settling import OutOfFold, predict_splits
 from jptextclf.stepping import LabelledTexts, Plan, Stepper
 from jptextclf.text_profile import (
     MOST_TEXTS,
@@ -97,6 +97,10 @@ class Prepared:
     plan: Plan
     seconds: dict[str, float]
     teacher: Teacher | None = None
+    out_of_fold: OutOfFold | None = None
+    """Where the training texts are their own validation split: what models that have not seen them say."""
+    few_labels: Mapping[str, Any] | None = None
+    """For the record of a run: what was tried where there are few labels."""
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for an interrupted training to go on: settings that change the result, and everything
@@ -460,9 +464,12 @@ def finish(
         metric=prepared.plan.metric,
         encoder_seconds=seconds["train"] + seconds.get("vectors", 0.0),
         seed=config.seed,
+        folds=prepared.out_of_fold.folds if prepared.out_of_fold and compared_on == "validation" else None,
     )
     seconds["baselines"] = time.monotonic() - started
-    if compared_on == "validation":
+    if prepared.out_of_fold is not None and compared_on == "validation":
+        progress.say(text("few.out_of_fold"))
+    elif compared_on == "validation":
         if not isinstance(history, FrozenHistory):
             progress.say(text("train.compared_on_validation"))
         elif history.saw_validation or schema.is_multilabel:
@@ -526,11 +533,25 @@ def training_profile(
     learned, validation = prepared.splits["train"].texts, prepared.splits["validation"]
     with phase(progress, text("train.phase_words"), min(len(learned), MOST_TEXTS_OF_WORDS)):
         words = TrainingWords.of(learned, progress=progress.advance)
-    chosen = every_nth(range(len(validation)), MOST_TEXTS)
-    some = prepared.encoded["validation"].texts.select(list(chosen))
-    probabilities = answers["validation"].probabilities[list(chosen)]
-    texts = [validation.texts[one] for one in chosen]
-    return profile_of(prepared.schema, texts, some, probabilities, words).profile, words
+    chosen = np.array(every_nth(range(len(validation)), MOST_TEXTS), dtype=np.int64)
+    held = [chosen]
+    if prepared.out_of_fold is not None:
+        # The texts are those of the training: new to a fold is what the others do not have.
+        numbers = prepared.out_of_fold.folds
+        held = [np.flatnonzero(numbers == one) for one in np.unique(numbers)]
+    parts = []
+    for some in held:
+        known = words
+        if prepared.out_of_fold is not None:
+            known = TrainingWords.of([learned[one] for one in np.setdiff1d(chosen, some)])
+        texts = [validation.texts[one] for one in some]
+        encoded = prepared.encoded["validation"].texts.select(some)
+        parts.append(
+            profile_of(
+                prepared.schema, texts, encoded, answers["validation"].probabilities[some], known
+            ).profile
+        )
+    return Profile.joined(parts), words
 
 
 def _check_metric(metric: str | None, schema: LabelSchema) -> None:
@@ -637,6 +658,7 @@ def _record(
         "history": history.to_json(),
         "scores": {name: evaluation.to_json() for name, evaluation in evaluations.items()},
         "held_out": prepared.held_out,
+        "few_labels": prepared.few_labels,
         "baselines": comparison.to_json(),
         "data": data_record,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

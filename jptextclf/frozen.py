@@ -99,6 +99,18 @@ def check_mode(config: TrainConfig, columns: Mapping[str, Any], *, n_processes: 
         require_lightgbm()
 
 
+def as_features(config: TrainConfig) -> TrainConfig:
+    """The same settings for the mode ``features``; what that mode does not know is at its default."""
+    defaults: dict[str, Any] = {name: _DEFAULTS[name] for name in _OF_FINE_TUNING}
+    return replace(config, mode="features", **defaults)
+
+
+def as_fine_tuning(config: TrainConfig) -> TrainConfig:
+    """The same settings for the mode ``finetune``; what that mode does not know is at its default."""
+    defaults: dict[str, Any] = {name: _DEFAULTS[name] for name in _OF_FEATURES}
+    return replace(config, mode="finetune", **defaults)
+
+
 def head_files(config: TrainConfig, schema: LabelSchema) -> tuple[str, ...]:
     """Files that are written beside those of every run."""
     n_models = schema.n_labels if schema.is_multilabel else 1

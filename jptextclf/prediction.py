@@ -315,7 +315,7 @@ class Predictor:
         :param vectors: *Shape:* ``(texts, layers * width)``
         """
         probabilities, odd = features.probabilities(vectors, texts, cells)
-        return replace(self._prediction(texts, truncated, probabilities), odd_cells=odd)
+        return replace(self.of_probabilities(texts, truncated, probabilities), odd_cells=odd)
 
     def _from_features(
         self,
@@ -361,11 +361,16 @@ class Predictor:
     ) -> Prediction:
         tensor = torch.from_numpy(logits)
         probabilities = torch.sigmoid(tensor) if self.schema.is_multilabel else torch.softmax(tensor, dim=-1)
-        return self._prediction(texts, encoded.truncated, probabilities.numpy())
+        return self.of_probabilities(texts, encoded.truncated, probabilities.numpy())
 
-    def _prediction(
+    def of_probabilities(
         self, texts: Sequence[str], truncated: NDArray[np.bool_], probabilities: NDArray[np.float32]
     ) -> Prediction:
+        """What texts get by probabilities that are known.
+
+        :param truncated: whether pieces of a text were cut off.  *Shape:* ``(texts,)``
+        :param probabilities: *Shape:* ``(texts, n_labels)``
+        """
         return Prediction(
             schema=self.schema,
             probabilities=probabilities,

@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class OutOfFold:
+    """Predictions of the training texts that take the place of a validation split where no text can be spared for one."""
+
+    probabilities: NDArray[np.float32]
+    """Of each text by a model that has not seen it.  *Shape:* ``(texts, n_labels)``"""
+    folds: NDArray[np.int64]
+    """Texts with the same number were predicted by the same model.  *Shape:* ``(texts,)``"""
+
+
+@dataclass(frozen=True)
 class Settled:
     """What a trained classifier says, after validation has settled temperatures and thresholds."""
 
@@ -103,15 +113,24 @@ def _predict(
 ) -> dict[Split, Prediction]:
     """What the trained classifier says about validation and test, in float32."""
     predictor = prepared.predictor()
+    found: dict[Split, Prediction] = {}
+    names = [name for name in prepared.splits if name != "train"]
+    if prepared.out_of_fold is not None:
+        names.remove("validation")
+        found["validation"] = predictor.of_probabilities(
+            prepared.splits["validation"].texts, prepared.encoded["validation"].texts.truncated, prepared.out_of_fold.probabilities,
+        )  # fmt: skip
     if isinstance(history, FrozenHistory):
-        return {
-            name: predictor.from_vectors(
+        for name in names:
+            examples = prepared.splits[name]
+            found[name] = predictor.from_vectors(
                 history.model, examples.texts, history.vectors[name], examples.columns,
                 prepared.encoded[name].texts.truncated,
-            )
-            for name, examples in prepared.splits.items()
-            if name != "train"
-        }  # fmt: skip
-    texts = {name: examples.texts for name, examples in prepared.splits.items() if name != "train"}
+            )  # fmt: skip
+        return found
+    texts = {name: prepared.splits[name].texts for name in names}
     with phase(progress, text("train.phase_evaluate"), sum(len(one) for one in texts.values())):
-        return {name: predictor.predict(some, progress=progress) for name, some in texts.items()}
+        return {
+            **found,
+            **{name: predictor.predict(some, progress=progress) for name, some in texts.items()},
+        }

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _KINDS = kinds(TrainConfig)
 _NOT_SEARCHED = {
-    "mode", "dictionary", "task", "label_order", "metric", "validation_fraction", "seed", "teacher", "device", "precision", "max_tokens",
+    "mode", "few_shot", "dictionary", "task", "label_order", "metric", "validation_fraction", "seed", "teacher", "device", "precision", "max_tokens",
     "gradient_checkpointing", "attention", "checkpoint_steps", "trackers", "extra_columns", "use", "policy",
 }  # fmt: skip
 """Settings that say what is asked for, or where and how fast it is computed."""

@@ -93,6 +93,12 @@ class Profile:
     def __len__(self) -> int:
         return len(self.characters)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Profile]) -> Profile:
+        """Several as one."""
+        columns = {name: np.concatenate([getattr(one, name) for one in parts]) for name in _COLUMNS}
+        return cls(**columns, label_counts=np.sum([one.label_counts for one in parts], axis=0))
+
 
 @dataclass(frozen=True)
 class Profiled:

@@ -128,3 +128,11 @@ def test_the_report_of_a_training_and_of_other_data_has_them(trained, voted, tmp
     assert "By the votes of the annotators" in page
     report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
     assert report["evaluation"]["votes"]["n_texts"] == 24
+
+
+def test_votes_that_do_not_fit_the_task_are_told(trained, tmp_path, caplog):
+    path = tmp_path / "odd.csv"
+    path.write_text('text,label,votes\n良い,良い,"[[""良い"", ""悪い""]]"\n悪い,悪い,\n', encoding="utf-8")
+    found = evaluate(trained, path, votes_column="votes", device="cpu")
+    assert found.votes is None
+    assert "cannot be used to score" in caplog.text

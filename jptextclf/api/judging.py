@@ -120,6 +120,8 @@ def judge_on(
     )
     if some.votes is not None:
         against = vote_scores(run.schema, some.votes, prediction.probabilities, prediction.label_ids)
+        if against is None:
+            progress.warn(text("vote_scores.none"))
         evaluation = replace(evaluation, votes=against)
     if prediction.rule.asks:
         answers = Answers(run.schema, prediction.probabilities, known.references)

@@ -23,6 +23,7 @@ from jptextclf.prediction import OnTooLong, Prediction, Predictor
 
 if TYPE_CHECKING:
     from jptextclf.baselines import Comparison
+    from jptextclf.drift import Drift
     from jptextclf.explanation import Explained
     from jptextclf.exporters import Checked, Export, Push
     from jptextclf.labels import LabelSchema
@@ -91,6 +92,12 @@ class Run:
         from jptextclf.api.judging import evaluate
 
         return evaluate(self, data, **options)
+
+    def check_drift(self, data: Data | list[str], **options: Any) -> Drift:
+        """:func:`check_drift` of this run."""
+        from jptextclf.api.drifting import check_drift
+
+        return check_drift(self, data, **options)
 
     def explain(self, texts: Sequence[str], **options: Any) -> Explained:
         """:func:`explain` of this run."""

@@ -11,6 +11,7 @@ from jptextclf.config import TrainConfig
 from jptextclf.cross_validation import CrossValidation
 from jptextclf.cross_validation import cross_validate as run_cross_validation
 from jptextclf.errors import ConfigError
+from jptextclf.few_labels import refuse
 from jptextclf.progress import Logged, Progress
 from jptextclf.searching import SearchResult
 from jptextclf.searching import search as run_search
@@ -56,6 +57,7 @@ def cross_validate(
     """
     show = progress or Logged()
     settings, source = _settled(data, config, set, options)
+    refuse(settings.config)
     extra = (*settings.config.extra_columns, *([group_column] if group_column else ()))
     loaded, settled = read_data(
         source,
@@ -99,6 +101,7 @@ def search(
     """
     show = progress or Logged()
     settings, source = _settled(data, config, set, options)
+    refuse(settings.config)
     said = frozenset(name for name, origin in settings.origins.items() if origin in {OPTION, SET})
     found = None if space is None else read_space(space, fixed=said)
     default = TrainConfig().to_json()

@@ -29,13 +29,14 @@ from jptextclf.experiment import (
     training_profile,
 )
 from jptextclf.exporters import announce
+from jptextclf.few_labels import prepare_few, require_free
 from jptextclf.licensing.components import NOASSERTION
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.progress import Logged, Progress, Silent
 from jptextclf.run_lock import check_lock, check_places, differences, make_lock, read_lock
 from jptextclf.run_report import report_directory, write_report
 from jptextclf.run_report.files import JSON as REPORT_JSON
-from jptextclf.settings import RunOptions, resolve
+from jptextclf.settings import LOCKED, RunOptions, resolve
 from jptextclf.trackers import Trackers, open_trackers, require_packages
 from jptextclf.training import Watchers
 from jptextclf.unfinished import Unfinished, unfinished_directory
@@ -164,6 +165,8 @@ def train(
     )
     if resolved.run.data is None:
         raise ConfigError("U119")
+    if resolved.config.few_shot:
+        require_free([name for name, origin in resolved.origins.items() if origin != LOCKED])
     if locked is not None:
         check_places(locked, resolved.origins)
     return _train(
@@ -263,7 +266,8 @@ def _prepare(
     wanted = tuple(dict.fromkeys((*config.extra_columns, *by)))
     loaded, config = read_data(data, config, options, extra_columns=wanted, progress=progress)
     loaded, aside = _set_aside(loaded, [name for name in by if name not in config.extra_columns])
-    prepared = prepare(loaded.splits, config, progress=progress, world=world)
+    way = prepare_few if config.few_shot else prepare
+    prepared = way(loaded.splits, config, progress=progress, world=world)
     check = None
     if world.is_main:
         check = check_data(

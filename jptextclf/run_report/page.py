@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jptextclf.evaluation import DEFAULT_METRIC, metric_title, votes_table, workload_table
 from jptextclf.explanation import shaded
+from jptextclf.few_labels import FewLabels
 from jptextclf.messages import listing, text
 from jptextclf.pages.charts import figure
 from jptextclf.pages.document import Section, document
@@ -59,7 +60,7 @@ def sections(report: Report, bundle: Bundle) -> list[Section]:
     licenses = Licenses.of(bundle)
     bodies = {
         "summary": summary(report, licenses),
-        "systems": _systems(report, drawn),
+        "systems": _systems(report, drawn, bundle),
         "labels": _labels(report, drawn),
         "confusion": _confusion(report, drawn),
         "learning": _learning(report, drawn),
@@ -168,7 +169,7 @@ def _people(report: Report) -> list[str]:
     return [text("vote_scores.people", model=found.agreement.value, people=found.annotators_agree)]
 
 
-def _systems(report: Report, drawn: dict[str, Figure]) -> Html:
+def _systems(report: Report, drawn: dict[str, Figure], bundle: Bundle) -> Html:
     if not report.systems:
         return Html("")
     first = report.systems[0]
@@ -185,8 +186,20 @@ def _systems(report: Report, drawn: dict[str, Figure]) -> Html:
     notes = [note for one in report.systems for note in one.notes]
     return _together(
         table(columns, rows), paragraph(text("report.how_compared"), soft=True),
-        bullets(notes) if notes else "", _drawn(drawn, "systems"),
+        bullets(notes) if notes else "", _drawn(drawn, "systems"), _ways(bundle),
     )  # fmt: skip
+
+
+def _ways(bundle: Bundle) -> Html:
+    """What was tried where there are few labels."""
+    if not (recorded := bundle.record.get("few_labels")):
+        return Html("")
+    found = FewLabels.from_json(recorded)
+    shown = found.table()
+    return _together(
+        table(shown.columns, shown.rows, caption=text("few.caption", n=found.n_texts, folds=found.folds)),
+        bullets(found.lines()[len(found.tried) :]),
+    )
 
 
 def _tests(one: ComparisonRow) -> list[str]:
