@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from chromium import violations
 from click.testing import CliRunner
 from scipy import stats
 
-from jptextclf import TextClassifier, check_drift, load
+from jptextclf import TextClassifier, check_drift, load, messages
 from jptextclf.bundle import open_bundle, seal
 from jptextclf.cli import cli
 from jptextclf.drift import Drift, compare_profiles
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.labels import LabelSchema
+from jptextclf.page_files import write_page
 from jptextclf.text_profile import FILE as PROFILE
 from jptextclf.text_profile import Profile, Profiled, TrainingWords, every_nth, words_in
 
@@ -240,3 +242,11 @@ def test_bad_input_is_told(trained, tmp_path):
     gone = CliRunner().invoke(cli, ["data", "drift", str(trained.path), str(tmp_path / "gone.csv")])
     assert gone.exit_code != 0
     assert "gone.csv" in gone.output
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_axe_finds_nothing_on_the_page(trained, again, tmp_path, language):
+    messages.use_language(language)
+    page = write_page(tmp_path / "drift.html", check_drift(trained, again[1], device="cpu").to_html())
+    assert violations(page, folder=tmp_path) == []
+    assert violations(page, folder=tmp_path, dark=True, width=400) == []

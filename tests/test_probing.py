@@ -5,6 +5,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from chromium import violations
 from click.testing import CliRunner
 
 from jptextclf import evaluate
@@ -229,6 +230,7 @@ def test_the_command_and_the_report_show_it(trained, reviews_csv, language, word
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert words in page
     assert (tmp_path / "report" / "csv" / "probe.csv").is_file()
+    assert violations(tmp_path / "report" / "report.html", folder=tmp_path) == []
     assert (
         json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))["evaluation"]["probe"][
             "n_texts"
