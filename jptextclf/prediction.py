@@ -282,21 +282,49 @@ class Predictor:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             some = texts[start : start + _TEXTS_AT_ONCE]
             encoded = self._encode(some, first + start, on_too_long)
-            if self.features is not None:
-                beside = {name: values[start : start + len(some)] for name, values in cells.items()}
-                parts.append(self._from_features(self.features, some, encoded, beside, show.advance))
-                continue
-            logits = compute_logits(
-                self.classifier, encoded.rows, text_splits=encoded.text_splits, precision=self.precision,
-                max_tokens=self.max_tokens, on_batch=encoded.counting(show.advance),
-            )  # fmt: skip
-            parts.append(self._from_logits(some, encoded, logits))
+            beside = {name: values[start : start + len(some)] for name, values in cells.items()}
+            parts.append(self._computed(some, encoded, beside, show.advance))
         if not parts:
             return self._from_logits([], EncodedTexts.empty(), self._no_logits())
         prediction = _joined(parts)
         for note in self.notes(prediction.odd_cells, len(texts)):
             show.warn(note)
         return prediction
+
+    def encode(self, texts: Sequence[str]) -> EncodedTexts:
+        """Texts as :meth:`predict_encoded` takes them.
+
+        :raises TypeError: an item is not a ``str``
+        """
+        return self._encode(texts, 1, "truncate")
+
+    def predict_encoded(
+        self, texts: Sequence[str], encoded: EncodedTexts, *, columns: Mapping[str, Any] | None = None
+    ) -> Prediction:
+        """Classify texts that are cut into pieces already, for who wants to know their lengths first.
+
+        :param encoded: by :meth:`encode`
+        :param columns: as for :meth:`predict`
+        :raises ConfigError, DataError: as :meth:`predict`
+        """
+        if not len(texts):
+            return self._from_logits([], EncodedTexts.empty(), self._no_logits())
+        return self._computed(texts, encoded, self._cells(columns, len(texts)), lambda _n: None)
+
+    def _computed(
+        self,
+        texts: Sequence[str],
+        encoded: EncodedTexts,
+        cells: Mapping[str, Sequence[str]],
+        on_batch: Callable[[int], None],
+    ) -> Prediction:
+        if self.features is not None:
+            return self._from_features(self.features, texts, encoded, cells, on_batch)
+        logits = compute_logits(
+            self.classifier, encoded.rows, text_splits=encoded.text_splits, precision=self.precision,
+            max_tokens=self.max_tokens, on_batch=encoded.counting(on_batch),
+        )  # fmt: skip
+        return self._from_logits(texts, encoded, logits)
 
     def notes(self, odd_cells: Mapping[str, int], n_texts: int) -> list[str]:
         """Sentences on cells that mean nothing to the model."""

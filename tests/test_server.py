@@ -1,0 +1,666 @@
+"""The service: answers, faults, batches, limits, tokens, signals, reload, and what stands in its documents."""
+
+import asyncio
+import gzip
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+pytest.importorskip("httptools")
+pytest.importorskip("prometheus_client")
+
+from jptextclf import ConfigError, SetupError, load, train
+from jptextclf.bundle import open_bundle, rewrite_record
+from jptextclf.decisions.rule import Rule
+from jptextclf.server.app import Service, make_app
+from jptextclf.server.bodies import parse
+from jptextclf.server.limits import Limits
+from jptextclf.server.models import Models
+from jptextclf.server.problems import Problem
+from jptextclf.server.running import bind, read_token, require_safe
+
+TEXT = "朝食がとても美味しかったです。"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - where no token is, it is refused
+JSON = {"content-type": "application/json"}
+
+
+class Client:
+    """A service in a process of its own."""
+
+    def __init__(self, *arguments, environment=None):
+        command = [
+            sys.executable,
+            "-m",
+            "jptextclf",
+            "--lang",
+            "en",
+            "serve",
+            *map(str, arguments),
+            "--port",
+            "0",
+            "--device",
+            "cpu",
+        ]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+        )  # fmt: skip
+        self.said = []
+        self._ready = threading.Event()
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
+        if not self._ready.wait(120) or self.process.poll() is not None:
+            raise AssertionError("".join(self.said))
+        self.port = int(re.search(r"http://127\.0\.0\.1:(\d+)", "".join(self.said))[1])
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.said.append(line)
+            if "answering at" in line:
+                self._ready.set()
+        self._ready.set()
+
+    def ask(self, method, path, body=None, headers=None, timeout=60):
+        """Status, headers, and the body as JSON where it is JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            found = response.read()
+            kind = response.headers.get("content-type", "")
+            return response.status, response.headers, json.loads(found) if found and "json" in kind else found
+        finally:
+            connection.close()
+
+    def post(self, path, asked, **headers):
+        return self.ask("POST", path, json.dumps(asked).encode(), {**JSON, **headers})
+
+    def predict(self, *texts, **more):
+        status, _, found = self.post("/v1/predict", {"texts": list(texts), **more})
+        assert status == 200, found
+        return found
+
+    def end(self, timeout=60):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+
+@contextmanager
+def serving(*arguments, **options):
+    client = Client(*arguments, **options)
+    try:
+        yield client
+    finally:
+        client.process.kill()
+        client.process.wait()
+        client.reading.join(10)
+        client.process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def client(trained):
+    with serving(trained.path) as found:
+        yield found
+
+
+# --- answers ---
+
+
+def test_an_answer_is_what_the_run_says(client, trained, reviews):
+    texts = [text for text, _ in reviews]
+    found = client.predict(*texts)
+    said = trained.predict(texts)
+    assert found["model"]["name"] == trained.path.name
+    assert [tuple(one["labels"]) for one in found["results"]] == said.labels
+    for one, row in zip(found["results"], said.probabilities, strict=True):
+        assert list(one["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-5)
+        assert one["tokens"] > 2
+        assert (one["needs_review"], one["truncated"], one["empty"]) == (False, False, False)
+
+
+def test_one_text_a_long_one_and_an_empty_one(client):
+    status, headers, found = client.post("/v1/predict", {"text": TEXT})
+    assert (status, len(found["results"])) == (200, 1)
+    assert headers["content-type"] == "application/json"
+    assert len(headers["x-request-id"]) == 32
+    long, empty = client.predict(TEXT * 50, "　")["results"]
+    assert long["truncated"]
+    assert empty["empty"]
+
+
+def test_explanations_tokens_and_the_model(client, trained):
+    _, _, why = client.post("/v1/explain", {"text": TEXT, "label": "悪い"})
+    assert why["results"][0]["label"] == "悪い"
+    assert "".join(one["surface"] for one in why["results"][0]["words"]) == TEXT
+    _, _, cut = client.post("/v1/tokens", {"texts": [TEXT]})
+    assert [one["id"] for one in cut["results"][0]["tokens"]] == trained.predictor.adapter.encode(
+        [TEXT], max_length=99
+    ).input_ids.tolist()
+    _, _, model = client.ask("GET", "/v1/model")
+    assert model["models"][0]["labels"] == ["悪い", "良い"]
+    assert model["models"][0]["scores"]["validation"]["n_texts"] == 72
+    one = client.ask("GET", "/v1/model?name=" + "%E3%83%AC%E3%83%93%E3%83%A5%E3%83%BC%201")[2]
+    assert one["name"] == trained.path.name
+    assert client.ask("GET", "/v1/model?name=other")[0] == 404
+
+
+def test_texts_alone_and_together_get_the_same(client, reviews):
+    texts = [text * (1 + number % 4) for number, (text, _) in enumerate(reviews)]
+    together = client.predict(*texts)["results"]
+    with ThreadPoolExecutor(16) as pool:
+        alone = [one["results"][0] for one in pool.map(client.predict, texts)]
+    for one, other in zip(together, alone, strict=True):
+        assert one["labels"] == other["labels"]
+        assert list(one["probabilities"].values()) == pytest.approx(
+            list(other["probabilities"].values()), abs=1e-5
+        )
+
+
+def test_health_readiness_and_metrics(client):
+    assert client.ask("GET", "/healthz")[0] == client.ask("GET", "/readyz")[0] == 200
+    client.predict(TEXT)
+    for path in ("/a", "/b", "/%0d%0aset-cookie:x"):
+        client.ask("GET", path)
+    status, headers, found = client.ask("GET", "/metrics")
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain")
+    lines = found.decode().splitlines()
+    routes = {
+        re.search(r'route="([^"]*)"', line)[1]
+        for line in lines
+        if line.startswith("jptextclf_requests_total")
+    }
+    assert "(other)" in routes
+    assert not any(one in routes for one in ("/a", "/b"))
+    assert any(line.startswith("jptextclf_tokens_total") for line in lines)
+    assert 'jptextclf_labels_total{label="良い"' in found.decode()
+
+
+# --- faults ---
+
+BIG = b'{"text": "' + b"a" * (2 * 2**20) + b'"}'
+FAULTS = [
+    ("no body", b"", JSON, 400), ("no JSON", b"text", JSON, 400), ("half", b'{"text": "a', JSON, 400), ("NaN", b'{"text": NaN}', JSON, 400),
+    ("infinity", b'{"text": 1e999}', JSON, 400), ("a number", b"1", JSON, 422), ("a list", b"[]", JSON, 422), ("null", b"null", JSON, 422),
+    ("a string", b'"text"', JSON, 422), ("no field", b"{}", JSON, 422), ("two forms", b'{"text": "a", "texts": ["b"]}', JSON, 422),
+    ("an unknown field", b'{"text": "a", "n": 1}', JSON, 422), ("a field twice", b'{"text": "a", "text": "b"}', JSON, 400),
+    ("text null", b'{"text": null}', JSON, 422), ("text a number", b'{"text": 1}', JSON, 422), ("text a list", b'{"text": ["a"]}', JSON, 422),
+    ("text a flag", b'{"text": true}', JSON, 422), ("texts a string", b'{"texts": "a"}', JSON, 422), ("no texts", b'{"texts": []}', JSON, 422),
+    ("texts null", b'{"texts": [null]}', JSON, 422), ("texts mixed", b'{"texts": ["a", 1]}', JSON, 422), ("nested", b'{"texts": [["a"]]}', JSON, 422),
+    ("too many texts", json.dumps({"texts": ["a"] * 257}).encode(), JSON, 422), ("too long a text", json.dumps({"text": "a" * 50_001}).encode(), JSON, 422),
+    ("model a number", b'{"text": "a", "model": 1}', JSON, 422), ("no such model", b'{"text": "a", "model": "../x"}', JSON, 404),
+    ("columns a list", b'{"text": "a", "columns": []}', JSON, 200), ("columns a string", b'{"text": "a", "columns": "b"}', JSON, 422),
+    ("cells for no text", b'{"text": "a", "columns": {"x": []}}', JSON, 422), ("a cell that is a list", b'{"text": "a", "columns": {"x": [[]]}}', JSON, 422),
+    ("a label where there is none", b'{"text": "a", "label": "b"}', JSON, 422), ("bytes", b"\xff\xfe\x00", JSON, 400),
+    ("cp932", '{"text": "良い"}'.encode("cp932"), JSON, 400), ("half a character", '{"text": "良い"}'.encode()[:-4], JSON, 400),
+    ("a mark of order", b"\xef\xbb\xbf" + b'{"text": "a"}', JSON, 400), ("UTF-16", '{"text": "a"}'.encode("utf-16"), JSON, 400),
+    ("a lone surrogate", b'{"text": "\\ud800"}', JSON, 400), ("a surrogate as a name", b'{"\\ud800": "a"}', JSON, 400),
+    ("a pair of surrogates", b'{"text": "\\ud83d\\ude00"}', JSON, 200), ("NUL", b'{"text": "a\\u0000b"}', JSON, 200),
+    ("a bare NUL", b'{"text": "a\x00b"}', JSON, 400), ("a line feed", b'{"text": "a\nb"}', JSON, 400), ("deep", b'{"text":' + b"[" * 100_000, JSON, 400),
+    ("deep and whole", b"[" * 1000 + b"]" * 1000, JSON, 400), ("brackets in a text", json.dumps({"text": "[" * 100}).encode(), JSON, 200),
+    ("too large", BIG, JSON, 413), ("no type", b'{"text": "a"}', {}, 415), ("a form", b"text=a", {"content-type": "application/x-www-form-urlencoded"}, 415),
+    ("another charset", b'{"text": "a"}', {"content-type": "application/json; charset=shift_jis"}, 415),
+    ("a charset", b'{"text": "a"}', {"content-type": "application/json; charset=UTF-8"}, 200),
+    ("gzip", gzip.compress(b'{"text": "a"}'), {**JSON, "content-encoding": "gzip"}, 415),
+    ("a bomb", gzip.compress(b"0" * 10_000_000), {**JSON, "content-encoding": "gzip"}, 415),
+    ("control characters", '{"text": "\x1b[31m\u202e良い"}'.encode().replace(b"\x1b", b"\\u001b"), JSON, 200),
+    ("formula", b'{"text": "=cmd|calc"}', JSON, 200), ("markup", b'{"text": "<script>alert(1)</script>"}', JSON, 200),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"), [one[1:] for one in FAULTS], ids=[one[0] for one in FAULTS]
+)
+def test_every_fault_has_its_status_and_a_sentence(client, body, headers, status):
+    found, more, said = client.ask("POST", "/v1/predict", body, headers)
+    assert found == status, said
+    assert more["x-content-type-options"] == "nosniff"
+    if status != 200:
+        assert set(said["error"]) == {"code", "message", "hint"}
+        assert said["error"]["code"].startswith("JPT-")
+        assert "Traceback" not in json.dumps(said)
+    assert client.predict(TEXT)["results"]
+
+
+def test_there_are_enough_faults():
+    assert len(FAULTS) >= 40
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/predict", 405), ("DELETE", "/v1/model", 405), ("POST", "/healthz", 405), ("GET", "/nothing", 404), ("GET", "/../etc/passwd", 404),
+        ("GET", "/..%2f..%2fetc/passwd", 404), ("GET", "/page/page.js", 404), ("GET", "/v1/model/", 404), ("GET", "/docs", 404), ("GET", "/v1/model?x=1", 422),
+        ("HEAD", "/healthz", 200), ("OPTIONS", "/v1/predict", 405),
+    ],
+)  # fmt: skip
+def test_routes_that_are_not_there(client, method, path, status):
+    found, _, said = client.ask(method, path)
+    assert found == status
+    assert method == "HEAD" or isinstance(said, dict)
+
+
+def test_a_body_without_an_end_is_cut(client):
+    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as raw:
+        raw.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        answer = b""
+        try:
+            for _ in range(200):
+                raw.sendall(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
+        except OSError:
+            pass
+        raw.settimeout(10)
+        with pytest.MonkeyPatch.context():
+            while part := _received(raw):
+                answer += part
+    assert b" 413 " in answer or answer == b""
+    assert client.predict(TEXT)["results"]
+
+
+def _received(raw):
+    try:
+        return raw.recv(4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00", b"GET /\xe3\x81\x82 HTTP/1.1\r\nhost: x\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 100, b"GET nothing\r\n\r\n",
+        b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * 100_000 + b"\r\n\r\n", b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+    ids=["TLS", "a path that is no ASCII", "a version", "line feeds", "no path", "a negative length", "two lengths", "a large header", "a long path"],
+)  # fmt: skip
+def test_what_is_no_http_is_refused(client, sent):
+    with socket.create_connection(("127.0.0.1", client.port), timeout=15) as raw:
+        try:
+            raw.sendall(sent)
+            raw.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        answer = _received(raw)
+    assert answer == b"" or re.match(rb"HTTP/1\.1 4\d\d ", answer), answer[:200]
+    assert client.ask("GET", "/healthz")[0] == 200
+
+
+def test_clients_that_go_away_leave_nothing_behind(client):
+    before = _open_files(client.process.pid)
+    for _ in range(100):
+        raw = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+        body = json.dumps({"texts": [TEXT] * 20}).encode()
+        raw.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
+        raw.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = client.ask("GET", "/metrics")[2].decode()
+        if "jptextclf_queued_texts 0.0" in found and _open_files(client.process.pid) <= before + 5:
+            break
+        time.sleep(0.2)
+    assert "jptextclf_queued_texts 0.0" in found
+    assert _open_files(client.process.pid) <= before + 5
+    assert client.predict(TEXT)["results"]
+
+
+def _open_files(pid):
+    place = Path(f"/proc/{pid}/fd")
+    return len(list(place.iterdir())) if place.is_dir() else 0
+
+
+def test_idle_and_dribbling_sockets_do_not_stop_the_others(client):
+    held = []
+    try:
+        for number in range(300):
+            raw = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+            if number % 2:
+                raw.sendall(
+                    b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
+                )
+            held.append(raw)
+        started = time.monotonic()
+        assert client.ask("GET", "/healthz")[0] == 200
+        assert client.predict(TEXT)["results"]
+        assert time.monotonic() - started < 10
+    finally:
+        for raw in held:
+            raw.close()
+
+
+def test_texts_are_in_no_log(client):
+    marker = "秘密の文章です"
+    client.predict(marker)
+    client.post("/v1/predict", {"text": marker, "model": marker})
+    client.post("/v1/predict", {"text": 1, marker: "\n\x1b[31m"})
+    assert marker not in "".join(client.said)
+
+
+# --- batches, in this process ---
+
+
+class Broken:
+    """A predictor that cannot compute one text."""
+
+    def __init__(self, predictor):
+        self._predictor = predictor
+        self.schema, self.adapter, self.rule = predictor.schema, predictor.adapter, predictor.rule
+        self.batches = []
+
+    def encode(self, texts):
+        return self._predictor.encode(texts)
+
+    def predict_encoded(self, texts, encoded, *, columns=None):
+        self.batches.append(len(texts))
+        if "毒" in "".join(texts):
+            raise MemoryError("no room")
+        return self._predictor.predict_encoded(texts, encoded, columns=columns)
+
+
+@pytest.fixture
+def service(trained):
+    models = Models([trained.path], device="cpu")
+    models.load()
+    name = trained.path.name
+    models.served[name] = replace(models.served[name], predictor=Broken(models.served[name].predictor))
+    return Service(models, replace(Limits(), queued_texts=64, answer_seconds=20.0))
+
+
+async def _started(service, work):
+    service.batcher.start()
+    try:
+        return await work
+    finally:
+        await service.batcher.stop()
+
+
+def test_a_text_that_cannot_be_computed_fails_alone(service):
+    served = service.models.find(None)
+
+    async def work():
+        asked = [[TEXT], ["毒"], [TEXT, "良い"], ["悪い"]]
+        return await asyncio.gather(
+            *(service.batcher.ask(served, one, {}) for one in asked), return_exceptions=True
+        )
+
+    found = asyncio.run(_started(service, work()))
+    assert isinstance(found[1], Problem)
+    assert found[1].status == 500
+    assert [len(one) for number, one in enumerate(found) if number != 1] == [1, 2, 1]
+    # They were one batch first.
+    assert served.predictor.batches[0] == 5
+
+
+def test_a_full_queue_is_refused_at_once_and_opens_again(service):
+    served = service.models.find(None)
+
+    async def work():
+        first = asyncio.ensure_future(service.batcher.ask(served, [TEXT] * 60, {}))
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as caught:
+            await service.batcher.ask(served, [TEXT] * 5, {})
+        assert (caught.value.status, caught.value.retry_after) == (503, 1)
+        assert len(await first) == 60
+        return await service.batcher.ask(served, [TEXT] * 5, {})
+
+    assert len(asyncio.run(_started(service, work()))) == 5
+
+
+def test_a_batch_keeps_to_its_budget_of_pieces(service, trained):
+    limits = replace(Limits(), batch_tokens=64)
+    small = Service(service.models, limits)
+    served = small.models.find(None)
+    asyncio.run(_started(small, small.batcher.ask(served, [TEXT * 3] * 8, {})))
+    longest = max(served.predictor.batches)
+    tokens = len(trained.predictor.encode([TEXT * 3]).rows.input_ids)
+    assert longest * tokens <= max(64, tokens)
+    assert sum(served.predictor.batches) == 8
+
+
+def test_no_answer_in_time_is_told(service):
+    slow = Service(service.models, replace(Limits(), answer_seconds=0.05, wait_ms=500.0))
+    with pytest.raises(Problem) as caught:
+        asyncio.run(_started(slow, slow.batcher.ask(slow.models.find(None), [TEXT], {})))
+    assert caught.value.status == 503
+    assert caught.value.retry_after == 5
+
+
+@pytest.mark.parametrize("body", [b'{"text": "a"}', b'{"texts": ["a", "b"], "model": null}'])
+def test_bodies_that_are_right(body):
+    assert parse(body, Limits(), texts=2, characters=10).texts
+
+
+# --- tokens, addresses, bundles ---
+
+
+def test_a_token_is_needed_where_others_could_listen(tmp_path):
+    require_safe("127.0.0.1", has_token=False)
+    require_safe("::1", has_token=False)
+    require_safe("localhost", has_token=False)
+    require_safe(EVERYWHERE, has_token=True)
+    for host in (EVERYWHERE, "::", "192.168.0.1", "example.com", ""):
+        with pytest.raises(ConfigError, match="JPT-U240"):
+            require_safe(host, has_token=False)
+    file = tmp_path / "token"
+    with pytest.raises(ConfigError, match="JPT-U241"):
+        read_token(file)
+    for bad in ("", "short", "with a space in it", "日本語の長いトークンです。これは使えません"):
+        file.write_text(bad, encoding="utf-8")
+        with pytest.raises(ConfigError, match="JPT-U242"):
+            read_token(file)
+    file.write_text("a-token-that-is-long\n", encoding="utf-8")
+    assert read_token(file) == "a-token-that-is-long"
+
+
+def test_a_port_in_use_is_told():
+    with bind("127.0.0.1", 0) as first, pytest.raises(SetupError, match=r"JPT-E099.*in use"):
+        bind("127.0.0.1", first.getsockname()[1])
+
+
+def test_a_token_is_asked_for(trained, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("0123456789abcdef0123456789abcdef", encoding="utf-8")
+    with serving(trained.path, "--token-file", file) as client:
+        for headers in (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": "Basic 0123456789abcdef0123456789abcdef"},
+            {"authorization": "Bearer "},
+        ):
+            for method, path in (
+                ("POST", "/v1/predict"),
+                ("GET", "/v1/model"),
+                ("GET", "/metrics"),
+                ("GET", "/nothing"),
+            ):
+                status, more, said = client.ask(method, path, b'{"text": "a"}', {**JSON, **headers})
+                assert status == 401
+                assert more["www-authenticate"] == "Bearer"
+                assert said["error"]["code"] == "JPT-U237"
+        right = {"authorization": "Bearer 0123456789abcdef0123456789abcdef"}
+        assert client.ask("POST", "/v1/predict", b'{"text": "a"}', {**JSON, **right})[0] == 200
+        for path in ("/healthz", "/readyz", "/", "/openapi.json"):
+            assert client.ask("GET", path)[0] == 200
+        described = client.ask("GET", "/openapi.json")[2]
+        assert described["components"]["securitySchemes"]
+
+
+def test_what_cannot_be_served_is_told_at_once(trained, tmp_path):
+    def started(*arguments):
+        command = [sys.executable, "-m", "jptextclf", "--lang", "en", "serve", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr
+
+    assert started(tmp_path / "nothing")[0] == 4
+    code, said = started(trained.path, "--host", EVERYWHERE)
+    assert (code, "JPT-U240" in said) == (2, True)
+    code, said = started(trained.path, trained.path, "--port", "0")
+    assert (code, "JPT-U233" in said) == (2, True)
+    code, said = started(trained.path, "--max-texts", "5000")
+    assert (code, "JPT-U243" in said) == (2, True)
+
+
+def test_a_run_whose_licences_stand_against_the_use_is_not_served(trained):
+    with pytest.raises(ConfigError):
+        Models([trained.path], use="no-such-use", device="cpu").load()
+    models = Models([trained.path], use="internal-research-noncommercial", device="cpu")
+    models.load()
+    assert models.find(None).verdict["use"] == "internal-research-noncommercial"
+
+
+# --- signals and reload ---
+
+
+def test_sigterm_answers_what_is_there_and_ends_with_0(trained):
+    with serving(trained.path, "--max-wait-ms", "900") as client, ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(client.predict, TEXT) for _ in range(3)]
+        time.sleep(0.3)
+        client.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert client.ask("GET", "/readyz")[0] == 503
+        assert client.ask("GET", "/healthz")[0] == 200
+        for one in waiting:
+            assert one.result(30)["results"]
+        assert client.process.wait(30) == 0
+
+
+def test_a_new_bundle_takes_over_without_a_dropped_or_mixed_answer(trained, tmp_path):
+    run = shutil.copytree(trained.path, tmp_path / "run")
+    with serving(run, "--watch", "0.2") as client:
+        versions, problems, stop = set(), [], threading.Event()
+
+        def asking():
+            while not stop.is_set():
+                try:
+                    found = client.predict(TEXT, "悪い", TEXT)
+                except (AssertionError, OSError, http.client.HTTPException) as error:
+                    problems.append(error)
+                    continue
+                asked = {one["needs_review"] for one in found["results"]}
+                versions.add((found["model"]["version"], frozenset(asked)))
+
+        threads = [threading.Thread(target=asking) for _ in range(4)]
+        for one in threads:
+            one.start()
+        try:
+            first = client.predict(TEXT)["model"]["version"]
+            # The same model with another rule: every text is for a person.
+            bundle = open_bundle(run)
+            rewrite_record(replace(bundle, rule=Rule(review=((0.0, 1.1),) * bundle.schema.n_labels)))
+            deadline = time.monotonic() + 60
+            while client.predict(TEXT)["model"]["version"] == first and time.monotonic() < deadline:
+                time.sleep(0.1)
+            second = client.predict(TEXT)["model"]["version"]
+            assert second != first
+            # One that is damaged changes nothing.
+            (run / "model.safetensors").write_bytes(b"nothing")
+            record = run / "jptextclf.json"
+            record.write_bytes(record.read_bytes() + b" ")
+            deadline = time.monotonic() + 60
+            while "goes on" not in "".join(client.said) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert "goes on" in "".join(client.said)
+            assert client.predict(TEXT)["model"]["version"] == second
+        finally:
+            stop.set()
+            for one in threads:
+                one.join()
+        assert problems == []
+        # Every answer is whole: all texts of a request by one rule.
+        assert versions == {(first, frozenset({False})), (second, frozenset({True}))}
+        assert 'result="replaced"' in client.ask("GET", "/metrics")[2].decode()
+
+
+def test_sighup_looks_for_a_new_bundle(trained, tmp_path):
+    run = shutil.copytree(trained.path, tmp_path / "run")
+    with serving(run) as client:
+        bundle = open_bundle(run)
+        rewrite_record(replace(bundle, rule=Rule(review=((0.0, 1.1),) * bundle.schema.n_labels)))
+        assert client.predict(TEXT)["results"][0]["needs_review"] is False
+        client.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60
+        while not client.predict(TEXT)["results"][0]["needs_review"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert client.predict(TEXT)["results"][0]["needs_review"] is True
+
+
+def test_two_models_and_columns(trained, tmp_path, tiny_encoder, reviews):
+    path = tmp_path / "with.csv"
+    path.write_text(
+        "text,label,stars\n"
+        + "\n".join(f"{text},{label},{number % 5}" for number, (text, label) in enumerate(reviews))
+        + "\n",
+        encoding="utf-8",
+    )
+    other = train(
+        path,
+        out=tmp_path / "other",
+        mode="features",
+        extra_columns=["stars"],
+        model=str(tiny_encoder),
+        max_length=48,
+        device="cpu",
+        report=False,
+    )
+    with serving(trained.path, other.path) as client:
+        assert client.predict(TEXT)["model"]["name"] == trained.path.name
+        found = client.predict(TEXT, model="other", columns={"stars": [3]})
+        said = load(other.path, device="cpu").predict([TEXT], columns={"stars": [3]})
+        assert list(found["results"][0]["probabilities"].values()) == pytest.approx(
+            said.probabilities[0].tolist(), abs=1e-5
+        )
+        status, _, refused = client.post("/v1/predict", {"text": TEXT, "model": "other"})
+        assert (status, refused["error"]["code"]) == (422, "JPT-U236")
+        assert (
+            client.post("/v1/explain", {"text": TEXT, "model": "other", "columns": {"stars": [1]}})[0] == 200
+        )
+
+
+# --- the page and the description ---
+
+
+def test_the_page_needs_nothing_from_elsewhere(client):
+    for path, kind in (("/", "text/html"), ("/page.js", "text/javascript"), ("/page.css", "text/css")):
+        status, headers, found = client.ask("GET", path)
+        assert status == 200
+        assert headers["content-type"].startswith(kind)
+        assert b"http" not in found.replace(b"http-equiv", b"")
+        assert "script-src 'self'" in headers["content-security-policy"]
+
+
+def test_every_route_and_status_is_described(client):
+    status, _, found = client.ask("GET", "/openapi.json")
+    assert status == 200
+    assert found["openapi"].startswith("3.1")
+    routes = {route.path for route in make_app(Service(Models([]), Limits())).routes}
+    assert routes - set(found["paths"]) == {"/page.js", "/page.css"}
+    for path in ("/v1/predict", "/v1/explain", "/v1/tokens"):
+        assert {"200", "400", "404", "405", "413", "415", "422", "500", "503"} <= set(
+            found["paths"][path]["post"]["responses"]
+        )
+    numbers = np.array([len(one) for one in found["components"]["schemas"].values()])
+    assert (numbers > 0).all()
