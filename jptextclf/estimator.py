@@ -206,7 +206,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         self._take(result.bundle, result.predictor)
         self._answers = result.answers
-        self._profile: tuple[Profile, TrainingWords] | None = training_profile(prepared, result.answers, show)
+        self._profile: tuple[Profile, TrainingWords] | None = training_profile(
+            prepared, result.answers, result.bundle.thresholds, show
+        )
         return self
 
     def predict(

@@ -247,7 +247,7 @@ def votes_table(found: VoteScores) -> Table:
     """For a person, in the language of now: the model against the annotators, and what the best could reach."""
     rows = [
         (
-            text(f"vote_scores.{name}"), f"{one.value:.3f}", f"{one.low:.3f} – {one.high:.3f}",
+            text(f"vote_scores.{name}"), f"{one.value:.3f}", one.interval,
             f"{found.best_agreement:.3f}" if name == "agreement" else "0.000" if name == "divergence" else "–",
         )
         for name, one in (

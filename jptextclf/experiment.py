@@ -527,9 +527,12 @@ def _scored(
 
 
 def training_profile(
-    prepared: Prepared, answers: Mapping[str, Answers], progress: Progress
+    prepared: Prepared, answers: Mapping[str, Answers], thresholds: Sequence[float], progress: Progress
 ) -> tuple[Profile, TrainingWords]:
-    """What later texts are held against: the validation texts, and the words of the training texts."""
+    """What later texts are held against: the validation texts, and the words of the training texts.
+
+    :param thresholds: of the run.  *Length:* n_labels
+    """
     learned, validation = prepared.splits["train"].texts, prepared.splits["validation"]
     with phase(progress, text("train.phase_words"), min(len(learned), MOST_TEXTS_OF_WORDS)):
         words = TrainingWords.of(learned, progress=progress.advance)
@@ -548,7 +551,13 @@ def training_profile(
         encoded = prepared.encoded["validation"].texts.select(some)
         parts.append(
             profile_of(
-                prepared.schema, texts, encoded, answers["validation"].probabilities[some], known
+                prepared.schema,
+                texts,
+                encoded,
+                answers["validation"].probabilities[some],
+                known,
+                cuts=thresholds,
+                is_out_of_fold=prepared.out_of_fold is not None,
             ).profile
         )
     return Profile.joined(parts), words

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from jptextclf.baselines import out_of_fold
+from jptextclf.config import TrainConfig
 from jptextclf.cross_validation import assigned_folds
-from jptextclf.decisions.answers import Answers
-from jptextclf.decisions.tuning import for_f1
 from jptextclf.errors import ConfigError
 from jptextclf.evaluation import Table, default_metric, metric_title, resampled_differences, scores_of
 from jptextclf.experiment import Prepared, fit, prepare
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jptextclf.config import TrainConfig
     from jptextclf.data.examples import Examples, Split
     from jptextclf.progress import Progress
 
@@ -148,14 +146,26 @@ class Settled:
 
 
 def prepare_few(
-    splits: Mapping[Split, Examples], config: TrainConfig, *, progress: Progress, world: World = ALONE
+    splits: Mapping[Split, Examples],
+    config: TrainConfig,
+    *,
+    progress: Progress,
+    world: World = ALONE,
+    way: Way | None = None,
 ) -> Prepared:
     """:func:`jptextclf.experiment.prepare`, in the way that is best for so few texts.
 
+    :param way: where it is known, or nothing is trained: nothing is tried then
     :raises ConfigError: several processes (``JPT-U221``), or as :func:`settle`
     """
     if world.size > 1:
         raise ConfigError("U221", n=world.size)
+    if way is not None:
+        train = splits["train"]
+        task = LabelSchema.infer(train.labels or [], config.task, config.label_order).task
+        final = configured(replace(config, task=task), way, len(train))
+        prepared = prepare({"validation": train, **splits}, final, progress=progress, world=world)
+        return replace(prepared, held_out=prepared.held_out or "validation" not in splits)
     settled = settle(splits, config, progress=progress)
     prepared = prepare(settled.splits, settled.config, progress=progress, world=world)
     return replace(
@@ -206,8 +216,8 @@ def settle(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: P
             probabilities[way] = _out_of_fold(
                 train, folds, schema, configured(config, way, len(train)), progress
             )
-            answers = Answers(schema, probabilities[way], references)
-            given[way], seconds[way] = for_f1(answers).given(answers), time.monotonic() - started
+            held = OutOfFold(probabilities[way], folds)
+            given[way], seconds[way] = held.label_ids(schema, references), time.monotonic() - started
         started = time.monotonic()
         results = out_of_fold(train.texts, references, folds, schema, split="held", seed=config.seed)
         given["ngrams"] = next(one for one in results if one.name == "ngrams").predictions["held"]
@@ -220,10 +230,24 @@ def settle(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: P
     for line in found.lines():
         progress.say(line)
     final = configured(config, chosen, len(train))
+    if unheard := [name for name, value in _asked(config).items() if getattr(final, name) != value]:
+        progress.warn(text("few.unheard", way=text(f"few.w_{chosen}"), names=listing(unheard)))
+    if "finetune" not in ways:
+        progress.say(text("few.columns"))
     if "validation" in splits:
         return Settled(final, splits, found, None)
     progress.say(text("few.all_texts", n=len(train)))
     return Settled(final, {**splits, "validation": train}, found, OutOfFold(probabilities[chosen], folds))
+
+
+def _asked(config: TrainConfig) -> dict[str, Any]:
+    """Settings that somebody has set, without those that are chosen here."""
+    default = TrainConfig().to_json()
+    return {
+        name: value
+        for name in config.to_json()
+        if name not in {*CHOSEN_SETTINGS, "task"} and (value := getattr(config, name)) != default[name]
+    }
 
 
 def configured(config: TrainConfig, way: Way, n_texts: int) -> TrainConfig:

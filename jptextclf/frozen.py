@@ -163,6 +163,7 @@ def fit_frozen(
         measure=measure,
         progress=progress,
         places=places(prepared.schema.n_labels) if prepared.schema.is_ordinal else None,
+        by_folds=prepared.splits["validation"] is prepared.splits["train"],
     )
     prepared.seconds["train"] = time.monotonic() - started
     vectors = {name: one.vectors for name, one in known.items()}

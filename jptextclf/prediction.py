@@ -73,6 +73,8 @@ class Prediction:
     """Column -> how many of its filled cells mean nothing to the model: unknown categories, numbers that are none."""
     rule: Rule = field(default_factory=Rule)
     """What is done with the probabilities, beside the thresholds."""
+    fixed_ids: NDArray[np.int64] | None = None
+    """Labels that were decided otherwise than by these thresholds, as ``label_ids`` gives them; None: nobody did."""
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -80,6 +82,8 @@ class Prediction:
     @property
     def label_ids(self) -> NDArray[np.int64]:
         """Ids ``(texts,)``, or for a multi-label task a 0/1 matrix ``(texts, n_labels)``."""
+        if self.fixed_ids is not None:
+            return self.fixed_ids
         return self.rule.label_ids(self.schema, self.probabilities, self.thresholds)
 
     @property

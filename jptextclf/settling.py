@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from jptextclf.data.examples import Split
     from jptextclf.experiment import Prepared
+    from jptextclf.labels import LabelSchema
     from jptextclf.prediction import Prediction
     from jptextclf.progress import Progress
     from jptextclf.training import History
@@ -35,6 +36,20 @@ class OutOfFold:
     """Of each text by a model that has not seen it.  *Shape:* ``(texts, n_labels)``"""
     folds: NDArray[np.int64]
     """Texts with the same number were predicted by the same model.  *Shape:* ``(texts,)``"""
+
+    def label_ids(self, schema: LabelSchema, references: NDArray[Any]) -> NDArray[Any]:
+        """The labels of each text, by thresholds that the texts of the other folds chose.
+
+        :param references: ids ``(texts,)``, or a 0/1 matrix ``(texts, n_labels)``
+        """
+        found = np.zeros_like(references)
+        for number in np.unique(self.folds):
+            held = self.folds == number
+            others, some = (
+                Answers(schema, self.probabilities[one], references[one]) for one in (~held, held)
+            )
+            found[held] = for_f1(others).given(some)
+        return found
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,9 @@ def predict_splits(prepared: Prepared, history: History | FrozenHistory, progres
     thresholds = _thresholds(prepared, settled.predictions["validation"], progress)
     chosen = np.array(thresholds, dtype=np.float32)
     final = {name: replace(one, thresholds=chosen) for name, one in settled.predictions.items()}
+    if prepared.out_of_fold is not None:
+        given = prepared.out_of_fold.label_ids(prepared.schema, prepared.encoded["validation"].targets)
+        final["validation"] = replace(final["validation"], fixed_ids=given)
     return replace(settled, predictions=final, thresholds=thresholds)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from jptextclf.data.personal import find_personal, masked_start
 from jptextclf.errors import SetupError
 from jptextclf.word_spans import cut_words
 
@@ -82,9 +83,12 @@ class Profile:
     confidence: NDArray[np.float32]
     """Probability of the most probable label; for a multi-label task the mean, over the labels, of yes or no."""
     label_counts: NDArray[np.int64]
-    """Texts whose most probable label it is; for a multi-label task those to which it is more probable than not.
-
-    *Shape:* ``(n_labels,)``"""
+    """Texts whose most probable label it is; for a multi-label task those that have it by ``cuts``.  *Shape:* ``(n_labels,)``"""
+    cuts: NDArray[np.float32]
+    """Probability from which a multi-label label counts, as it was when the run was trained: a rule that is changed later is no
+    drift.  *Shape:* ``(n_labels,)``"""
+    is_out_of_fold: bool = False
+    """Whether other models than the run's own have answered: their labels and confidence are not those of the run."""
 
     def __post_init__(self) -> None:
         if len({len(getattr(self, name)) for name in _COLUMNS}) != 1:
@@ -97,7 +101,8 @@ class Profile:
     def joined(cls, parts: Sequence[Profile]) -> Profile:
         """Several as one."""
         columns = {name: np.concatenate([getattr(one, name) for one in parts]) for name in _COLUMNS}
-        return cls(**columns, label_counts=np.sum([one.label_counts for one in parts], axis=0))
+        counts = np.sum([one.label_counts for one in parts], axis=0)
+        return cls(**columns, label_counts=counts, cuts=parts[0].cuts, is_out_of_fold=parts[0].is_out_of_fold)
 
 
 @dataclass(frozen=True)
@@ -115,17 +120,21 @@ def profile_of(
     encoded: EncodedTexts,
     probabilities: NDArray[np.float32],
     known: TrainingWords | None,
+    *,
+    cuts: Sequence[float] | NDArray[np.float32],
+    is_out_of_fold: bool = False,
 ) -> Profiled:
     """Measure texts that a model has read.
 
     :param probabilities: *Shape:* ``(texts, n_labels)``
     :param known: None: there are no novel words
+    :param cuts: probability from which a multi-label label counts.  *Length:* n_labels
+    :param is_out_of_fold: whether the probabilities are those of other models than the run's
     """
     values = probabilities.astype(np.float64)
     confidence = np.maximum(values, 1 - values).mean(axis=1) if schema.is_multilabel else values.max(axis=1)
-    # By the probabilities alone: a rule that is changed later is no drift.
     counts = (
-        (values >= 0.5).sum(axis=0)
+        (probabilities >= np.asarray(cuts, dtype=np.float32)).sum(axis=0)
         if schema.is_multilabel
         else np.bincount(values.argmax(axis=1), minlength=schema.n_labels)
     )
@@ -140,8 +149,15 @@ def profile_of(
         np.array(n_novel, dtype=np.int32),
         confidence.astype(np.float32),
         counts.astype(np.int64),
+        np.asarray(cuts, dtype=np.float32),
+        is_out_of_fold,
     )
-    return Profiled(profile, Counter(word for one in words for word in set(one) if word in novel))
+    # Words are shown: those of telephone numbers and addresses are not among them.
+    masked = (
+        words_in(masked_start(one, _MOST_CHARACTERS)) if find_personal(one) else words[n]
+        for n, one in enumerate(texts)
+    )
+    return Profiled(profile, Counter(word for one in masked for word in set(one) if word in novel))
 
 
 def words_in(text: str) -> list[str]:
@@ -168,7 +184,10 @@ def write_profile(profile: Profile, words: TrainingWords, directory: Path) -> No
     """:raises OSError: it cannot be written"""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(getattr(profile, name)) for name in (*_COLUMNS, "label_counts")}
+    arrays = {
+        name: np.ascontiguousarray(getattr(profile, name)) for name in (*_COLUMNS, "label_counts", "cuts")
+    }
+    arrays["is_out_of_fold"] = np.array([profile.is_out_of_fold], dtype=np.uint8)
     (directory / FILE).write_bytes(save({**arrays, "fingerprints": words.fingerprints}))
 
 
@@ -185,8 +204,9 @@ def read_profile(directory: Path, schema: LabelSchema) -> tuple[Profile, Trainin
         return None
     try:
         arrays: Mapping[str, NDArray[Any]] = load(file.read_bytes())
-        profile = Profile(**{name: arrays[name] for name in (*_COLUMNS, "label_counts")})
-        if profile.label_counts.shape != (schema.n_labels,):
+        columns = {name: arrays[name] for name in (*_COLUMNS, "label_counts", "cuts")}
+        profile = Profile(**columns, is_out_of_fold=bool(arrays["is_out_of_fold"][0]))
+        if not profile.label_counts.shape == profile.cuts.shape == (schema.n_labels,):
             raise ValueError(f"{len(profile.label_counts)} labels, expected {schema.n_labels}")
         return profile, TrainingWords(arrays["fingerprints"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:

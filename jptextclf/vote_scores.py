@@ -25,23 +25,26 @@ if TYPE_CHECKING:
     from jptextclf.labels import LabelSchema
 
 _SMALLEST = 1e-7
-_Z = 1.959964
-"""Two-sided 95 % point of the normal distribution."""
+_PERCENT = 100
+"""What all votes are out of where they are percentages, which say nothing of the number of annotators."""
 
 
 @dataclass(frozen=True)
 class MeanScore:
-    """A mean over texts, with the ends of its 95 % interval (normal approximation of a mean)."""
+    """A mean over texts, with the ends of its 95 % interval (Student's, cut where the value cannot be)."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+    """None: of one text nothing is known of others."""
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+    @property
+    def interval(self) -> str:
+        """``0.342 – 0.412``, or a dash."""
+        return "–" if self.low is None or self.high is None else f"{self.low:.3f} – {self.high:.3f}"
 
-    def to_json(self) -> dict[str, float]:
-        return {name: round(value, 6) for name, value in vars(self).items()}
+    def to_json(self) -> dict[str, float | None]:
+        return {name: None if value is None else round(value, 6) for name, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class VoteScores:
     """The most that any labelling of these texts could reach: where annotators disagree nobody agrees with all."""
     annotators_agree: float | None
     """How often two annotators of the same text agree; None where the votes are shares, or one each."""
+    agreement_there: float | None = None
+    """``agreement`` on the texts with two annotators or more, to hold against ``annotators_agree``."""
 
     def to_json(self) -> dict[str, Any]:
         agree = self.annotators_agree
@@ -78,6 +83,7 @@ class VoteScores:
             **means,
             "best_agreement": round(self.best_agreement, 6),
             "annotators_agree": None if agree is None else round(agree, 6),
+            "agreement_there": None if self.agreement_there is None else round(self.agreement_there, 6),
         }
 
     @classmethod
@@ -111,6 +117,7 @@ def vote_scores(
     else:
         chosen = shares[np.arange(len(kept)), labels.astype(np.int64)]
         brier = ((values - shares) ** 2).sum(axis=1)
+    pairs, several = _pairs_agree(some, schema, shares)
     crossed, entropy = _cross_entropy(shares, values), _cross_entropy(shares, shares)
     best = shares.max(axis=-1)
     return VoteScores(
@@ -119,9 +126,10 @@ def vote_scores(
         cross_entropy=_mean(crossed),
         divergence=_mean(crossed - entropy),
         brier=_mean(brier),
-        agreement=_mean(chosen),
+        agreement=_mean(chosen, most=1.0),
         best_agreement=float(best.mean()),
-        annotators_agree=_pairs_agree(some, schema, shares),
+        annotators_agree=pairs,
+        agreement_there=None if pairs is None else float(chosen[several].mean()),
     )
 
 
@@ -131,14 +139,21 @@ def _cross_entropy(shares: NDArray[np.float64], values: NDArray[np.float64]) -> 
     return each.mean(axis=1) if each.ndim == 2 else each
 
 
-def _mean(each: NDArray[np.float64]) -> MeanScore:
-    value = float(each.mean())
-    spread = _Z * float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else 0.0
-    return MeanScore(value, value - spread, value + spread)
+def _mean(each: NDArray[np.float64], *, most: float = math.inf) -> MeanScore:
+    """:param most: that a value can be; none is below 0"""
+    from scipy.stats import t as student
+
+    value, n = float(each.mean()), len(each)
+    if n < 2:
+        return MeanScore(value, None, None)
+    spread = float(student.ppf(0.975, n - 1)) * float(each.std(ddof=1)) / math.sqrt(n)
+    return MeanScore(value, max(0.0, value - spread), min(most, value + spread))
 
 
-def _pairs_agree(votes: Sequence[Votes], schema: LabelSchema, shares: NDArray[np.float64]) -> float | None:
-    """The mean, over texts with two annotators or more, of the share of their pairs that agree.
+def _pairs_agree(
+    votes: Sequence[Votes], schema: LabelSchema, shares: NDArray[np.float64]
+) -> tuple[float | None, NDArray[np.bool_]]:
+    """The mean, over texts with two annotators or more, of the share of their pairs that agree, and which texts those are.
 
     :param shares: *Shape:* ``(texts, n_labels)``, or ``(texts, n_labels, 2)`` for a multi-label task
     """
@@ -149,9 +164,9 @@ def _pairs_agree(votes: Sequence[Votes], schema: LabelSchema, shares: NDArray[np
     # Counts that are no whole numbers are shares already, and say nothing of how many there were.
     whole = np.array([all(float(count).is_integer() for count in one.counts.values()) for one in votes])
     known = (n_each >= 2) & whole
-    if not known.any():
-        return None
+    if not known.any() or (n_each == _PERCENT).all():
+        return None, known
     n = n_each[known].reshape(-1, *(1 for _ in shares.shape[1:]))
     counts = np.round(shares[known] * n)
     agreeing = (counts * (counts - 1)).sum(axis=-1) / (n * (n - 1)).reshape(n.shape[:-1])
-    return float(agreeing.mean())
+    return float(agreeing.mean()), known

@@ -50,6 +50,7 @@ def profile(
         rng.binomial(words, novel).astype(np.int32),
         rng.beta(*confidence, n).astype(np.float32),
         counts.astype(np.int64),
+        np.full(schema.n_labels, 0.5, dtype=np.float32),
     )
 
 
@@ -133,6 +134,64 @@ def test_fewer_unknown_pieces_and_fewer_new_words_are_no_drift():
         "unknown": "none",
         "novel": "none",
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "p_value"),
+    [
+        ([50] * 20, [10] * 9 + [0] * 11, 1e-3),
+        ([9, 0], [0, 9], 1e-3),
+        ([5, 5, 4], [0, 0, 14], 2e-3),
+    ],
+)
+def test_labels_that_are_all_rare_are_tested_too(before, now, p_value):
+    schema = LabelSchema(tuple(f"label {number}" for number in range(len(before))), "multiclass")
+    profiles = [
+        replace(profile(sum(one)), label_counts=np.array(one), cuts=np.full(len(one), 0.5, np.float32))
+        for one in (before, now)
+    ]
+    found = drift(*profiles, schema)["labels"]
+    assert found.p_value < p_value
+    assert found.effect > 0.25
+
+
+def test_random_tables_say_what_fisher_says():
+    schema = LabelSchema(("a", "b"), "binary")
+    for one, other in ([[8, 2], [1, 5]], [[3, 4], [4, 3]], [[20, 1], [3, 2]]):
+        pair = [
+            replace(profile(sum(counts)), label_counts=np.array(counts), cuts=np.full(2, 0.5, np.float32))
+            for counts in (one, other)
+        ]
+        expected = stats.fisher_exact([one, other]).pvalue
+        assert drift(*pair, schema)["labels"].p_value == pytest.approx(expected, abs=0.06)
+
+
+def test_few_texts_are_no_verdict():
+    found = drift(profile(500), profile(3, seed=3))
+    assert found.verdict == "undecided"
+    assert "too few" in found.sentence
+
+
+def test_answers_of_other_models_are_not_compared():
+    found = drift(
+        replace(profile(300), is_out_of_fold=True),
+        profile(300, seed=1, confidence=(5, 5), shares=(0.8, 0.1, 0.1)),
+    )
+    assert {one.name for one in found.measures} == {"novel", "unknown", "characters", "pieces"}
+    assert found.verdict == "stable"
+    assert any("other models" in one for one in found.remarks())
+
+
+def test_words_of_addresses_and_of_single_texts_are_not_shown(trained):
+    texts = [
+        "連絡は kiryuin@example.com まで。帰省",
+        "連絡は kiryuin@example.com まで。",
+        "ずんだ餅" * 300 + "美味",
+    ] * 2
+    shown = {word for word, _ in check_drift(trained, texts, device="cpu").novel_words}
+    assert "kiryuin" not in shown
+    assert "連絡" in shown
+    assert max(map(len, shown)) <= 20
 
 
 def test_how_few_texts_can_show_is_said():

@@ -23,7 +23,7 @@ TABLE = {
     "half_width_katakana": [("スタッフが親切", "ｽﾀｯﾌが親切"), ("バーとパン", "ﾊﾞｰとﾊﾟﾝ"), ("ヴィラ", "ｳﾞｨﾗ"), ("宿", None)],
     "hiragana": [
         ("美味しいです", "おいしいです"), ("とても美味しかった。", "とてもおいしかった。"), ("部屋が綺麗だった", "部屋がきれいだった"),
-        ("部屋が広くて静か", "部屋がひろくてしずか"), ("おいしい", None), ("宿に泊まる", None),
+        ("部屋が広くて静か", "部屋がひろくてしずか"), ("おいしい", None), ("宿に泊まる", None), ("不味い", None), ("温いビール", None), ("辛いカレー", None), ("至れり尽くせり", None), ("繁華街", None),
     ],
     "katakana": [
         ("美味しいです", "オイシイです"), ("おいしいです", "オイシイです"), ("美味しかった", "オイシかった"), ("部屋が綺麗", "部屋がキレイ"),
@@ -32,7 +32,7 @@ TABLE = {
     "kanji": [
         ("おいしいです", "美味しいです"), ("おいしかった。", "美味しかった。"), ("うれしくて", "嬉しくて"), ("ひどい部屋", "酷い部屋"),
         # あつい is 熱い, 暑い or 厚い, and ない is written in kana.
-        ("あつい", None), ("ない", None), ("美味しい", None),
+        ("あつい", None), ("ない", None), ("かなり", None), ("きれいだ", "綺麗だ"), ("ぬるい", None), ("美味しい", None),
     ],
     "stretched": [
         ("すごい！", "すごーい！"), ("楽しい旅行", "楽しーい旅行"), ("良い", None), ("いい", None), ("楽しかった", None), ("かわいい", None),
@@ -52,17 +52,17 @@ TABLE = {
     "polite": [
         ("朝食が良かった。また行く。", "朝食が良かったです。また行きます。"), ("満足した", "満足しました"), ("静かだった。", "静かでした。"),
         ("取れなかった。", "取れませんでした。"), ("良くない", "良くないです"), ("泊まりたい。", "泊まりたいです。"), ("来た", "来ました"),
-        ("満足です。", None), ("古い？", None), ("最高！", None),
+        ("満足です。", None), ("古い？", None), ("最高！", None), ("泊まるな。", None), ("期待するなよ。", None),
     ],
     "plain": [
         ("朝食が良かったです。また行きます。", "朝食が良かった。また行く。"), ("満足しました。", "満足した。"), ("綺麗ですね。", "綺麗だね。"),
         ("静かではありませんでした。", "静かではなかった。"), ("読みました", "読んだ"), ("泳ぎます", "泳ぐ"), ("話しました", "話した"),
         ("待ちました", "待った"), ("行きました", "行った"), ("呼びません", "呼ばない"), ("買いませんでした", "買わなかった"),
         ("来ました", "来た"), ("食べられません", "食べられない"), ("良かった。", None), ("ありがとうございました。", None),
-        ("お願いします。", None), ("お待ちしております。", None),
+        ("お願いします。", None), ("お待ちしております。", None), ("ハズレなしです。", None),
     ],
     "twice_denied": [
-        ("朝食が美味しいです。", "朝食が美味しくなくはないです。"), ("良い。", "良くなくはない。"), ("泊まりたい", "泊まりたくなくはない"),
+        ("朝食が美味しいです。", "朝食が美味しくなくはないです。"), ("良い。", "良くなくはない。"), ("泊まりたい", None), ("とにかく広い！", None), ("仕方ない", None), ("とても良い", None), ("いいなあ", None),
         ("美味しくない", None), ("美味しかった", None), ("静かです", None),
     ],
     "denied": [
@@ -73,12 +73,12 @@ TABLE = {
         # Not certain: two sentences, a condition, a question, thanks, a guess, an idiom, a number, no predicate, denied already.
         ("良いです。高いです。", None), ("安ければ、また行くと思います。", None), ("綺麗ですか？", None), ("ありがとうございました。", None),
         ("良いかもしれません。", None), ("行くしかない。", None), ("80点です。", None), ("最高！", None), ("美味しくない。", None),
-        ("高いけど美味しい。", None), ("Great room.", None), ("", None),
+        ("高いけど美味しい。", None), ("Great room.", None), ("絶対に泊まるな。", None), ("部屋も綺麗で良かったです。", None), ("初めて利用しました。", None), ("食べてもいいです。", None), ("行った方がいいです。", None), ("違います。", None), ("愛する", None), ("知っています。", None), ("部屋は広く、綺麗です。", None), ("", None),
     ],
     "affirmed": [
         ("朝食が美味しくないです。", "朝食が美味しいです。"), ("良くなかった。", "良かった。"), ("満足できませんでした。", "満足できました。"),
-        ("静かではなかった", "静かだった"), ("泊まりたくない", "泊まりたい"), ("買わない", "買う"),
-        ("あまり良くない。", None), ("二度と行かない。", None), ("かもしれません。", None), ("良い。", None),
+        ("静かではなかった", "静かだった"), ("泊まりたくない", "泊まりたい"), ("買わない", "買う"), ("悪くはありません。", "悪いです。"), ("バイキングではありません。", None), ("不満はありません。", "不満はあります。"),
+        ("あまり良くない。", None), ("二度と行かない。", None), ("申し分ありません。", None), ("残念でなりません。", None), ("すいませんでした。", None), ("ハズレなしです。", None), ("知りません。", None), ("もう行かないな。", None), ("高いとは限りません。", None), ("つまらない。", None), ("言うまでもありません。", None), ("かもしれません。", None), ("良い。", None),
     ],
 }  # fmt: skip
 
@@ -159,8 +159,8 @@ def test_the_probe_counts_what_flips():
     texts = ["美味しいです。", "美味しい宿。", "不味いです。"]
     found = run_probe(SCHEMA, texts, [1, 2, 3], np.array([1, 1, 0]), ask_for_a_word)
     ways = {one.name: one for one in found.ways}
-    assert (ways["hiragana"].n, ways["hiragana"].n_flipped) == (3, 2)
-    assert (ways["hiragana"].n_right_before, ways["hiragana"].n_right_after) == (3, 1)
+    assert (ways["hiragana"].n, ways["hiragana"].n_flipped) == (2, 2)
+    assert (ways["hiragana"].n_right_before, ways["hiragana"].n_right_after) == (2, 0)
     assert ways["hiragana"].flips[0].after == "おいしいです。"
     assert ways["hiragana"].flips[0].label_after == ("bad",)
     assert ways["exclaimed"].n_flipped == 0
@@ -170,7 +170,7 @@ def test_the_probe_counts_what_flips():
     assert found.kinds()["script"][1] >= 2
     assert "negation" not in found.kinds()
     assert Probe.from_json(json.loads(json.dumps(found.to_json()))) == found
-    assert 0 <= ways["hiragana"].low < ways["hiragana"].share < ways["hiragana"].high <= 1
+    assert 0 <= ways["hiragana"].low < ways["hiragana"].share <= ways["hiragana"].high <= 1
 
 
 def test_several_labels_flip_where_one_does():
@@ -188,10 +188,14 @@ def test_several_labels_flip_where_one_does():
     assert found.ways[0].flips[0].label_after == ("food", "room")
 
 
-def test_personal_data_in_examples_are_masked():
-    texts = ["美味しいです。090-1234-5678"]
-    found = run_probe(SCHEMA, texts, [1], np.array([1]), ask_for_a_word)
-    assert "090-1234-5678" not in json.dumps(found.to_json())
+@pytest.mark.parametrize(
+    "text", ["美味しいです。090-1234-5678", "美味しい。電話は090ー1234ー5678、カードは4111ー1111ー1111ー1111"]
+)
+def test_texts_with_personal_data_are_no_examples(text):
+    found = run_probe(SCHEMA, [text, "美味しい。"], [1, 2], np.array([1, 1]), ask_for_a_word)
+    shown = json.dumps(found.to_json(), ensure_ascii=False)
+    assert "1234" not in shown
+    assert "おいしい。" in shown
 
 
 def test_no_texts_and_texts_that_are_too_long():

@@ -52,9 +52,35 @@ def test_the_interval_holds_the_mean_and_narrows_with_more_texts():
     many = scores(GOOD_OR_BAD, ['["good"]', '["bad"]'] * 500, [[0.2, 0.8]] * 1000, [1] * 1000).agreement
     assert few.low < 0.5 < few.high
     assert many.low < 0.5 < many.high
-    # A mean of 1,000 values of spread 1/2, at 1.96.
+    # A mean of 1,000 values of spread 1/2, at 1.96; of 10 by Student's distribution, at 2.26.
     assert many.high - many.low == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(1000), rel=0.01)
-    assert few.high - few.low == pytest.approx(10 * (many.high - many.low), rel=0.1)
+    assert few.high - few.low == pytest.approx(2 * 2.262 * 0.527 / math.sqrt(10), rel=0.01)
+
+
+def test_intervals_hold_only_what_can_be():
+    found = scores(GOOD_OR_BAD, ['["good"]', '["good"]', '["bad"]'], [[0.0, 1.0]] * 3, [1] * 3)
+    assert found.agreement.high == 1
+    assert found.divergence.low == found.brier.low == 0
+    one = scores(GOOD_OR_BAD, ['["good"]'], [[0.1, 0.9]], [1])
+    assert (one.agreement.low, one.agreement.high, one.agreement.interval) == (None, None, "–")
+
+
+@pytest.mark.parametrize(
+    "cell", ['{"good": 1%s}' % ("0" * 400), '{"good": 1e308, "bad": 1e308}', '{"good": 2e9}']
+)
+def test_numbers_beyond_all_annotators_are_no_votes(cell):
+    assert read_votes(cell).problem == "not_numbers"
+    assert scores(GOOD_OR_BAD, [cell], [[0.5, 0.5]], [1]) is None
+
+
+def test_annotators_are_held_against_the_model_on_the_same_texts():
+    found = scores(GOOD_OR_BAD, ['{"good": 3}', '["bad"]'], [[0.0, 1.0]] * 2, [1, 1])
+    assert found.agreement.value == 0.5
+    assert (found.annotators_agree, found.agreement_there) == (1, 1)
+    assert (
+        scores(GOOD_OR_BAD, ['{"good": 67, "bad": 33}'] * 3, [[0.0, 1.0]] * 3, [1] * 3).annotators_agree
+        is None
+    )
 
 
 def test_several_labels_are_a_yes_or_no_each():

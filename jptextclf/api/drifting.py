@@ -45,7 +45,7 @@ def check_drift(
         validation texts: an export, or one of an older version
     :param split: which split of ``data`` and ``reference``; None takes all texts
     :raises ConfigError: the run keeps no profile and there is no reference (``JPT-U218``)
-    :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or hold no texts (``JPT-D060``)
+    :raises DataError: the data cannot be read, have no such split (``JPT-D043``), or hold no texts (``JPT-D072``)
     """
     show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device)
@@ -56,6 +56,7 @@ def check_drift(
     options: dict[str, Any] = {
         "columns": columns, "text_column": text_column, "split_column": split_column, "encoding": encoding,
     }  # fmt: skip
+    options["cuts"] = opened.bundle.thresholds if kept is None else kept[0].cuts
     now = _profiled(opened, data, known, split=split, progress=show, **options)
     before = kept[0] if kept is not None else now.profile
     if reference is not None:
@@ -73,11 +74,12 @@ def _profiled(
     *,
     split: str | None,
     progress: Progress,
+    cuts: Any,
     **options: Any,
 ) -> Profiled:
     texts, cells = _texts(run, data, split=split, progress=progress, **options)
     if not texts:
-        raise DataError("D060")
+        raise DataError("D072", source=_name(data))
     some = list(every_nth(texts, MOST_TEXTS))
     beside = {name: list(every_nth(one, MOST_TEXTS)) for name, one in cells.items()}
     predictor = run.predictor
@@ -87,7 +89,7 @@ def _profiled(
         predictor.adapter, some, max_length=predictor.max_length, long_texts=predictor.long_texts,
         window_overlap=predictor.window_overlap,
     )  # fmt: skip
-    return profile_of(run.schema, some, encoded, prediction.probabilities, known)
+    return profile_of(run.schema, some, encoded, prediction.probabilities, known, cuts=cuts)
 
 
 def _texts(
@@ -95,6 +97,8 @@ def _texts(
 ) -> tuple[list[str], dict[str, list[str]]]:
     """The texts as the run reads them, and the columns that it needs beside them."""
     if isinstance(data, list):
+        if split is not None:
+            raise DataError("D043", split=split, found=text("words.none"))
         for number, one in enumerate(data):
             if not isinstance(one, str):
                 raise TypeError(f"data[{number}] is {type(one).__name__}, expected str")

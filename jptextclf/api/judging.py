@@ -129,6 +129,8 @@ def judge_on(
         evaluation = replace(evaluation, review=outcome(answers, tuned))
     if probe:
         found = _probe(run.predictor, some, known.references, beside, progress)
+        if not found.n_texts:
+            progress.warn(text("probe.none"))
         evaluation = replace(evaluation, probe=found)
     return loaded, Judged(chosen, some, known.references, prediction, evaluation)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from jptextclf.api.judging import measured
 from jptextclf.api.runs import Data, Run, load, name_of
 from jptextclf.atomic import RUN_RECORD, check_target
-from jptextclf.bundle import UPSTREAM, Bundle, run_files, write_bundle
+from jptextclf.bundle import UPSTREAM, Bundle, open_bundle, run_files, write_bundle
 from jptextclf.checkpoints import Checkpoint, Checkpoints
 from jptextclf.data.checks import DataCheck, check_data
 from jptextclf.data.loading import load_data
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from jptextclf.config import TrainConfig
     from jptextclf.data.examples import DataSummary, LoadedData, Split
     from jptextclf.experiment import Judged
+    from jptextclf.few_labels import Way
     from jptextclf.licensing import Component
 
 Aside = dict["Split", dict[str, dict[int, str]]]
@@ -205,7 +206,13 @@ def _train(
         target = Path(out or "") if is_finished else Path(world.tell(str(target)))
         with world.agreeing():
             loaded, prepared, check, aside = _prepare(
-                data, config, options, name=target.name, world=world, progress=show
+                data,
+                config,
+                options,
+                name=target.name,
+                world=world,
+                progress=show,
+                way=_known_way(target) if is_finished else "vectors" if dry_run else None,
             )
             now = make_lock(prepared, loaded.summary.to_json())
             if is_finished:
@@ -244,7 +251,7 @@ def _train(
                 predictor = result.predictor
                 write_bundle(
                     bundle, predictor.classifier, predictor.adapter, features=predictor.features,
-                    answers=result.answers, profile=training_profile(prepared, result.answers, show), overwrite=overwrite,
+                    answers=result.answers, profile=training_profile(prepared, result.answers, result.bundle.thresholds, show), overwrite=overwrite,
                 )  # fmt: skip
                 unfinished.remove()
                 if with_report:
@@ -255,19 +262,31 @@ def _train(
 
 
 def _prepare(
-    data: Data, config: TrainConfig, options: RunOptions, *, name: str, world: World, progress: Progress
+    data: Data,
+    config: TrainConfig,
+    options: RunOptions,
+    *,
+    name: str,
+    world: World,
+    progress: Progress,
+    way: Way | None = None,
 ) -> tuple[LoadedData, Prepared, DataCheck | None, Aside]:
     """Read the data, say what is in them and what is odd, and prepare a training.
 
     :param name: of the run
+    :param way: of a training with few labels, where it need not be found
     :returns: what was read, what is trained, what is odd, and the columns that only the report shows
     """
     by = tuple(options.by or ())
     wanted = tuple(dict.fromkeys((*config.extra_columns, *by)))
     loaded, config = read_data(data, config, options, extra_columns=wanted, progress=progress)
     loaded, aside = _set_aside(loaded, [name for name in by if name not in config.extra_columns])
-    way = prepare_few if config.few_shot else prepare
-    prepared = way(loaded.splits, config, progress=progress, world=world)
+    if config.few_shot:
+        prepared = prepare_few(loaded.splits, config, progress=progress, world=world, way=way)
+        if way is not None:
+            progress.say(text("few.not_tried"))
+    else:
+        prepared = prepare(loaded.splits, config, progress=progress, world=world)
     check = None
     if world.is_main:
         check = check_data(
@@ -278,6 +297,12 @@ def _prepare(
             progress.say(line)
         announce_verdict(prepared, loaded, name=name, progress=progress)
     return loaded, prepared, check, aside
+
+
+def _known_way(run: Path) -> Way | None:
+    """The way that a finished run with few labels was trained in; None for other runs."""
+    recorded = open_bundle(run).record.get("few_labels")
+    return None if recorded is None else recorded["chosen"]
 
 
 def _set_aside(loaded: LoadedData, names: Sequence[str]) -> tuple[LoadedData, Aside]:

@@ -6,7 +6,6 @@ with what each annotator said, ``["良い", "悪い", "良い"]``; for a multi-l
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jptextclf.labels import LabelSchema
+
+
+MOST_VOTES = 10**9
+"""For one label of one text; beyond, a number is taken for a slip."""
 
 
 @dataclass(frozen=True)
@@ -160,4 +163,4 @@ def _of_counts(found: dict[str, Any]) -> Votes:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_VOTES

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Level = Literal["none", "moderate", "large"]
-Verdict = Literal["stable", "moved", "drifted"]
+Verdict = Literal["stable", "moved", "drifted", "undecided"]
 _VERDICTS: dict[Level, Verdict] = {"none": "stable", "moderate": "moved", "large": "drifted"}
 MEASURES = ("labels", "confidence", "novel", "unknown", "characters", "pieces")
 """Those nearest to what the model answers first."""
+_BLIND = 0.5
+"""Smallest D that could be seen, from which on nothing is said where nothing was seen."""
 _FEW = 100
 """Texts below which little can be seen."""
 
@@ -92,9 +94,11 @@ class Drift:
 
     @property
     def verdict(self) -> Verdict:
-        """``stable``, ``moved`` (look at it) or ``drifted`` (another kind of texts)."""
+        """``stable``, ``moved`` (look at it), ``drifted`` (another kind of texts), or ``undecided``: too few texts to say."""
         order: tuple[Level, ...] = ("none", "moderate", "large")
         worst = max((order.index(one.level) for one in self.measures), default=0)
+        if not worst and self.detectable >= _BLIND:
+            return "undecided"
         return _VERDICTS[order[worst]]
 
     @property
@@ -133,8 +137,10 @@ class Drift:
     def remarks(self) -> list[str]:
         """What a reader should know; often nothing."""
         found = []
-        confidence = self["confidence"]
-        if not self.is_multilabel:
+        confidence = next((one for one in self.measures if one.name == "confidence"), None)
+        if confidence is None:
+            found.append(text("drift.no_answers"))
+        elif not self.is_multilabel:
             found.append(text("drift.expected", before=confidence.before, now=confidence.now))
         if self.novel_words:
             shown = listing((f"{word} ({n:,})" for word, n in self.novel_words), 15)

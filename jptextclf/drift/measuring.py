@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jptextclf.data.rows import shortened
 from jptextclf.drift.content import MEASURES, Drift, Histogram, LabelShift, Level, Measure
 from jptextclf.significance import detectable, holm
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
@@ -34,10 +36,13 @@ BOUNDS = {
 """Effects from which a measure counts as moderate and as large. The reviews of JRTE have 4.6 % novel words against others of
 the same collection, emotional posts of another language nearly 100 %."""
 _LEAST_EXPECTED = 5
-"""Texts of a label below which chi-square is not to be trusted (Cochran, 1954); such labels are joined."""
+"""Texts of a label below which the distribution of chi-square is not to be trusted (Cochran, 1954)."""
+_RANDOM_TABLES = 9_999
+_NUMBERS_AT_ONCE = 2_000_000
 _SAME_CONFIDENCE = 0.005
 """Probabilities that differ by no more are the same."""
 _MOST_WORDS = 50
+_LONGEST_WORD = 20
 _N_BARS = 20
 
 
@@ -76,6 +81,9 @@ def compare_profiles(
     found = {one.name: one for one in _tests(schema, before, there)}
     if not with_novel:
         del found["novel"]
+    if before.is_out_of_fold:
+        # Models of the folds are less sure than the one that learned from all texts, and give other labels.
+        del found["confidence"], found["labels"]
     ordered = [found[name] for name in MEASURES if name in found]
     adjusted = holm([one.p_value for one in ordered])
     measures = tuple(_measure(one, p_value) for one, p_value in zip(ordered, adjusted, strict=True))
@@ -105,6 +113,12 @@ def compare_profiles(
         detectable=min(1.0, detectable(0.5 * math.sqrt(1 / sizes[0] + 1 / sizes[1]), tests=len(ordered))),
         is_multilabel=schema.is_multilabel,
     )
+
+
+def _shown_words(found: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent ones, each of two texts at least, and cut."""
+    frequent = sorted(((word, n) for word, n in found.items() if n > 1), key=lambda one: (-one[1], one[0]))
+    return [(shortened(word, _LONGEST_WORD), n) for word, n in frequent[:_MOST_WORDS]]
 
 
 def _tests(schema: LabelSchema, before: Profile, now: Profile) -> Iterator[_Found]:
@@ -186,50 +200,72 @@ def _odds_ratio(table: list[list[int]]) -> float:
 
 def _one_label(before: Profile, now: Profile) -> _Found:
     """Whether the labels that the model gives have other shares."""
-    counts = _joined(np.stack([before.label_counts, now.label_counts]).astype(np.float64))
+    counts = np.stack([before.label_counts, now.label_counts])
     statistic, p_value = _chi_square(counts)
     return _Found("labels", 0.0, 0.0, "chi2", statistic, p_value, _stability_index(counts))
 
 
 def _several_labels(before: Profile, now: Profile) -> _Found:
     """The label whose share changed most, its p-value multiplied by the number of labels (Bonferroni)."""
-    sizes = np.array([len(before), len(now)], dtype=np.float64)
+    from scipy.stats import fisher_exact
+
+    sizes = np.array([len(before), len(now)], dtype=np.int64)
     found = []
-    for given in np.stack([before.label_counts, now.label_counts]).T.astype(np.float64):
+    for given in np.stack([before.label_counts, now.label_counts]).T:
         counts = np.stack([given, sizes - given], axis=1)
-        statistic, p_value = _chi_square(counts)
+        statistic = _statistic(counts)[0]
+        exact = _expected(counts).min() < _LEAST_EXPECTED
+        p_value = float(fisher_exact(counts).pvalue) if exact else _asymptotic(statistic, 2)
         found.append((p_value, -statistic, _stability_index(counts)))
     p_value, negative, effect = min(found)
     return _Found("labels", 0.0, 0.0, "chi2", -negative, min(1.0, p_value * len(found)), effect)
 
 
-def _joined(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Labels with too few texts as one, as long as there are at least two kinds.
+def _chi_square(counts: NDArray[np.int64]) -> tuple[float, float]:
+    """Pearson's test that both rows have the same shares; kinds that nobody has say nothing.
 
-    :param counts: *Shape:* ``(2, n_labels)``
+    Where some kinds are rare, by random tables with the same sums (Hope, 1968), since the distribution is another one then.
     """
-    expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
-    rare = expected < _LEAST_EXPECTED
-    if rare.sum() < 2:
-        return counts
-    together = counts[:, rare].sum(axis=1, keepdims=True)
-    return np.concatenate([counts[:, ~rare], together], axis=1)
-
-
-def _chi_square(counts: NDArray[np.float64]) -> tuple[float, float]:
-    """Pearson's test that both rows have the same shares; kinds that nobody has say nothing."""
-    from scipy.stats import chi2
-
     there = counts[:, counts.sum(axis=0) > 0]
     n_kinds = there.shape[1]
     if n_kinds < 2:
         return 0.0, 1.0
-    expected = there.sum(axis=1, keepdims=True) * there.sum(axis=0) / there.sum()
-    statistic = float(((there - expected) ** 2 / expected).sum())
-    return statistic, float(chi2.sf(statistic, n_kinds - 1))
+    statistic = _statistic(there)[0]
+    if _expected(there).min() >= _LEAST_EXPECTED:
+        return statistic, _asymptotic(statistic, n_kinds)
+    generator = np.random.default_rng(0)
+    sums, size = there.sum(axis=0), int(there.sum(axis=1)[1])
+    n_more = 0
+    at_once = max(1, _NUMBERS_AT_ONCE // n_kinds)
+    for start in range(0, _RANDOM_TABLES, at_once):
+        n = min(at_once, _RANDOM_TABLES - start)
+        drawn = generator.multivariate_hypergeometric(sums, size, size=n, method="marginals")
+        n_more += int((_statistic(np.stack([sums - drawn, drawn], axis=1)) >= statistic - 1e-9).sum())
+    return statistic, (n_more + 1) / (_RANDOM_TABLES + 1)
 
 
-def _stability_index(counts: NDArray[np.float64]) -> float:
+def _expected(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Counts if both rows had the same shares.  *Shape:* that of ``counts``, ``(..., 2, kinds)``"""
+    rows, columns = counts.sum(axis=-1, keepdims=True), counts.sum(axis=-2, keepdims=True)
+    found: NDArray[np.float64] = rows * columns / rows.sum(axis=-2, keepdims=True)
+    return found
+
+
+def _statistic(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Chi-square of one table ``(2, kinds)`` or several ``(tables, 2, kinds)``.  *Shape:* ``(tables,)``"""
+    tables = counts.reshape(-1, *counts.shape[-2:])
+    expected = np.maximum(_expected(tables), 1e-12)
+    found: NDArray[np.float64] = ((tables - expected) ** 2 / expected).sum(axis=(1, 2))
+    return found
+
+
+def _asymptotic(statistic: float, n_kinds: int) -> float:
+    from scipy.stats import chi2
+
+    return float(chi2.sf(statistic, n_kinds - 1))
+
+
+def _stability_index(counts: NDArray[np.int64]) -> float:
     """Population stability index of two rows, less what chance makes of it; half a text is added to each kind."""
     sizes = counts.sum(axis=1)
     shares = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jptextclf.drift.content import Drift
     from jptextclf.pages.html import Kind
 
-_KINDS: dict[str, Kind] = {"stable": "ok", "moved": "note", "drifted": "warning"}
+_KINDS: dict[str, Kind] = {"undecided": "note", "stable": "ok", "moved": "note", "drifted": "warning"}
 
 
 def page(found: Drift) -> str:

@@ -73,11 +73,13 @@ def fit(
     measure: Measure,
     progress: Progress,
     places: NDArray[np.float64] | None = None,
+    by_folds: bool = False,
 ) -> Fitted:
     """Learn a head on features.
 
     :param measure: which head is better
     :param places: of labels that are a scale, on it, which a logistic regression keeps to.  *Shape:* ``(n_labels,)``
+    :param by_folds: the validation texts are those of the training, so that nothing is chosen by them but in folds
     :raises DataError: a column has no use (``JPT-D063``, ``JPT-D065``)
     :raises SetupError: LightGBM is not installed (``JPT-E090``)
     """
@@ -112,7 +114,7 @@ def fit(
             rows, train.targets, kind=config.head, scales=scales, n_labels=n_labels,
             balanced=config.class_weights == "balanced", seed=config.seed, places=places,
         )  # fmt: skip
-        head, record = _choose(problem, there, validation.targets, measure, progress)
+        head, record = _choose(problem, there, validation.targets, measure, progress, by_folds=by_folds)
     model = FeatureModel(pooled, train.vectors.shape[1], columns, ngrams, head)
     return Fitted(model, {"mode": "features", "head": config.head, **_sizes(model), **record})
 
@@ -173,11 +175,17 @@ def _scales(n_vector: int, columns: ColumnEncoder, *, with_ngrams: bool) -> NDAr
 
 
 def _choose(
-    problem: LinearProblem, there: FeatureRows, targets: NDArray[Any], measure: Measure, progress: Progress
+    problem: LinearProblem,
+    there: FeatureRows,
+    targets: NDArray[Any],
+    measure: Measure,
+    progress: Progress,
+    *,
+    by_folds: bool,
 ) -> tuple[LinearHead, dict[str, Any]]:
     """The head of the best strength, and of labels that are a scale of the better shape."""
     shapes = [problem] if problem.places is None else [problem, replace(problem, places=None)]
-    found = [_of_shape(one, there, targets, measure) for one in shapes]
+    found = [_of_shape(one, there, targets, measure, by_folds=by_folds) for one in shapes]
     # Not by the metric: kappa rewards guesses at both ends where the middle is another kind of text. Of equal ones the
     # scale, which has fewer weights.
     best = min(found, key=lambda one: one.log_loss)
@@ -209,9 +217,11 @@ class _Tried:
     record: dict[str, Any]
 
 
-def _of_shape(problem: LinearProblem, there: FeatureRows, targets: NDArray[Any], measure: Measure) -> _Tried:
+def _of_shape(
+    problem: LinearProblem, there: FeatureRows, targets: NDArray[Any], measure: Measure, *, by_folds: bool
+) -> _Tried:
     """The best strength, of labels that keep to their scale or do not; of equal ones the strongest regularisation."""
-    by_folds = len(targets) < FEW and len(problem.targets) <= MANY
+    by_folds = by_folds or (len(targets) < FEW and len(problem.targets) <= MANY)
     tried: dict[float, float] = {}
     losses: dict[float, float] = {}
     heads: dict[float, tuple[LinearHead, bool]] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jptextclf.data.personal import masked_start
+from jptextclf.data.personal import find_personal, masked_start
 from jptextclf.messages import text as message
 from jptextclf.probing.transformations import TRANSFORMATIONS, Transformation
 from jptextclf.significance import wilson
@@ -37,7 +37,7 @@ _SHOWN = 200
 
 @dataclass(frozen=True)
 class Flip:
-    """A text whose label is another one after it was written otherwise; personal data are masked."""
+    """A text whose label is another one after it was written otherwise; of texts with personal data there are none."""
 
     row: int
     """Of the file, from 1."""
@@ -151,7 +151,7 @@ def run_probe(
                     rows[places[one]], masked_start(texts[places[one]], _SHOWN), masked_start(written[one][1], _SHOWN),
                     found.names(found.before[one]), found.names(found.after[one]), float(found.change[one]),
                 )
-                for one in found.worth_showing(keeps=way.keeps)
+                for one in found.worth_showing(keeps=way.keeps, shown=[not find_personal(texts[place]) for place in places])
             ]  # fmt: skip
             n_flipped = int(found.flipped.sum())
             ways.append(
@@ -187,9 +187,13 @@ class _Compared:
     def n_right(self, given: NDArray[Any]) -> int:
         return int((~self._differ(given, self.references)).sum())
 
-    def worth_showing(self, *, keeps: bool) -> list[int]:
-        """Where the label does not do what the meaning does, the clearest cases first."""
-        wrong = np.flatnonzero(self.flipped if keeps else ~self.flipped)
+    def worth_showing(self, *, keeps: bool, shown: Sequence[bool]) -> list[int]:
+        """Where the label does not do what the meaning does, the clearest cases first.
+
+        :param shown: whether a text may be shown: one with personal data may not, since another writing may hide them from
+            the mask
+        """
+        wrong = np.flatnonzero((self.flipped if keeps else ~self.flipped) & np.array(shown, dtype=np.bool_))
         ranked = wrong[np.argsort(-self.change[wrong] if keeps else self.change[wrong], kind="stable")]
         return [int(one) for one in ranked[:_FLIPS]]
 

@@ -28,12 +28,12 @@ _GODAN = {
 }  # fmt: skip
 """Row -> what follows the stem before ます, before ない, and the past."""
 _IRREGULAR = {
-    "ゴザル", "クダサル", "イラッシャル", "ナサル", "オッシャル", "イタス", "オル", "トウ", "コウ", "シレル",
+    "ゴザル", "クダサル", "イラッシャル", "ナサル", "オッシャル", "イタス", "オル", "シル", "チガウ", "トウ", "コウ", "シレル",
 }  # fmt: skip
 """Verbs that honour, make no polite form by rule, or stand in idioms (かもしれない); by the reading of the lemma."""
 _SET_PHRASES = re.compile(
-    "ありがとう|有難う|有り難う|お願い|おねがい|申し訳|申しわけ|すみません|なければ|なくては|なきゃ|ざるを|しかな|しかあり|違いな|"
-    "ほかな|他な|ばなら|いけな|いけま|でしょう|ましょう|だろう|ください|下さい"
+    "ありがとう|有難う|有り難う|お願い|おねがい|申し訳|申しわけ|すみません|すいません|なければ|なくては|なきゃ|ざるを|しかな|しかあり|違いな|違いあり|"
+    "違いま|ほかな|他な|ばなら|いけな|いけま|でしょう|ましょう|だろう|ください|下さい|なし|無し"
 )
 _UNCERTAIN_NOUNS = {
     "よう",
@@ -52,8 +52,8 @@ _UNCERTAIN_NOUNS = {
     "だけ",
 }
 """They say how the speaker means it; what lies before them would have to be denied."""
-_JOINING = {"が", "けれど", "けど", "けれども", "し", "のに", "ば", "と", "ものの", "から", "ので"}
-"""Conjunctive particles after which it is not clear what the last predicate denies."""
+_UNCERTAIN = re.compile("ぜひ|是非|初めて|はじめて|方が|ほうが|まさか|せっかく|もっと|もう少し")
+"""Words that hang on the predicate being as it is."""
 _TAIL_PARTICLES = {"ね", "よ", "わ", "な", "なあ", "なぁ", "ねえ", "ねぇ", "よね"}
 _STOPS = "。．！？!?…‥\n"
 _SENTENCE = re.compile(f"[^{_STOPS}]+[{_STOPS}]*|[{_STOPS}]+")
@@ -158,8 +158,8 @@ def _sign(word: Morpheme) -> str:
 
 
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("adjective-", re.compile(r"(A)X(t?)(s?)$")),
-    ("adjective-", re.compile(r"(A)R(mu)(st)?$")),
+    ("adjective-", re.compile(r"(A)w?X(t?)(s?)$")),
+    ("adjective-", re.compile(r"(A)w?R(mu)(st)?$")),
     ("adjective", re.compile(r"(A)(t?)(s?)$")),
     ("noun-", re.compile(r"(N)dw?X(t?)(s?)$")),
     ("noun-", re.compile(r"(N)dw?R(mu)(st)?$")),
@@ -184,6 +184,12 @@ def _read(
         return None
     if any(one.lemma == "と" and one.parts[0] == "助詞" for one in words[place + 1 :]):
         return None
+    if tail.lstrip().startswith("な"):
+        # 泊まるな forbids, and 良いですなあ is how few people speak.
+        return None
+    if pattern == "verb-" and _sign(word) == "R" and _is_copula(words[:place]):
+        # バイキングではありません, 悪くはありません: ある stands in a negation of something else.
+        return None
     is_noun = kind == "noun"
     before = sentence[: word.end] if is_noun else sentence[: word.start] + _stem(kind, word)
     return Predicate(
@@ -200,9 +206,20 @@ def _read(
     )
 
 
+def _is_copula(before: Sequence[Morpheme]) -> bool:
+    """Whether a word leaves it to ある, or its negation, to say that it is: after で, では, く and くは."""
+    last = [one.surface for one in before[-2:]]
+    return (
+        bool(last)
+        and (last[-1] in {"で", "じゃ"} or (last[-1] in {"は", "も"} and last[0] in {"で", "じゃ"}))
+    ) or (len(before) > 1 and before[-1].surface in {"は", "も"} and before[-2].conjugation == "形容詞")
+
+
 def _is_known(kind: Kind, word: Morpheme, before: Sequence[Morpheme]) -> bool:
     if kind == "verb":
-        return word.lemma_reading not in _IRREGULAR and _verb_forms(word) is not None
+        # 愛する is 愛さない, and 達する 達しない.
+        is_short = word.conjugation == "サ行変格" and len(word.base) == 3
+        return word.lemma_reading not in _IRREGULAR and not is_short and _verb_forms(word) is not None
     if kind == "noun":
         # Of a number or a bare suffix nothing is said; の before です asks for the verb before it.
         return word.parts[:2] != ("名詞", "数詞") and not (
@@ -212,10 +229,22 @@ def _is_known(kind: Kind, word: Morpheme, before: Sequence[Morpheme]) -> bool:
 
 
 def _is_certain(kind: Kind, word: Morpheme, words: Sequence[Morpheme], sentence: str) -> bool:
-    joined = any(one.parts[:2] == ("助詞", "接続助詞") and one.surface in _JOINING for one in words)
+    place = words.index(word)
+    joined = any(_joins(one, number, place) for number, one in enumerate(words[:place]))
     vague = kind == "noun" and (word.surface in _UNCERTAIN_NOUNS or "助動詞語幹" in word.parts)
     is_question = any(mark in sentence for mark in "?？") or words[-1].surface == "か"
-    return not (joined or vague or is_question)
+    # 知っている is denied by 知らない.
+    knows = any(one.lemma_reading == "シル" for one in words)
+    return not (joined or vague or is_question or knows or _UNCERTAIN.search(sentence))
+
+
+def _joins(one: Morpheme, number: int, place: int) -> bool:
+    """Whether a word joins another clause to that of the predicate, whose denial would not deny both."""
+    if one.parts[:2] == ("助詞", "接続助詞"):
+        # Of 満足している the て belongs to the predicate.
+        return not (one.surface in {"て", "で"} and number == place - 1)
+    is_copula = one.conjugation == "助動詞-ダ" and one.form.startswith("連用形")
+    return is_copula or one.surface in {"、", "，", ","} or (one.surface == "し" and one.parts[0] == "助詞")
 
 
 def _stem(kind: Kind, word: Morpheme) -> str:
@@ -296,10 +325,18 @@ def _of_noun(wanted: Predicate) -> str | None:
 _ENDINGS = {"adjective": _of_adjective, "noun": _of_noun, "verb": _of_verb}
 
 
+_STRONG = re.compile(
+    "とても|すご|凄|非常|かなり|とにかく|本当|ほんと|めちゃ|超|最も|一番|仕方|しかた|たら|[!！]|よかった|改善"
+)
+"""Words that say more than that something is so, which a double negation takes back."""
+
+
 def doubly_denied(sentence: str) -> str | None:
     """``"美味しいです。" -> "美味しくなくはないです。"``, which still says that it is; None where that is not certain."""
     there = read_predicate(sentence)
     if there is None or there.negative or there.past or not there.certain or there.kind != "adjective":
+        return None
+    if there.conjugation != "形容詞" or "な" in there.tail or _STRONG.search(sentence):
         return None
     denied = replace(there, negative=True, polite=False, tail="").say()
     if denied is None:

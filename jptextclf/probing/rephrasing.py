@@ -11,9 +11,11 @@ from jptextclf.probing.predicates import doubly_denied, read_predicate, said_aga
 
 _ONLY_WITH_NOT = re.compile(
     "そんなに|あまり|あんまり|全然|全く|まったく|決して|ほとんど|殆ど|何も|なにも|誰も|一切|特に|少しも|ちっとも|なんら|何ら|別に|"
+    "申し分|申しぶん|しょうが|なりません|ならな|たまりません|たまらな|否め|ありえ|あり得|非の打|打ち所|やむを得|食わな|食いま|つまらな|くだらな|過ぎな|"
+    "過ぎま|限りま|限らな|まさか|言うまで|かけがえ|物足り|かまわな|かまいま|構わな|構いま|差し支え|さしつかえ|"
     "さほど|それほど|そこまで|大し|たいし|一度も|二度と|一つも|ひとつも|とても.*でき|しか"
 )
-"""Words that ask for a negation: without it the sentence says nothing."""
+"""Words that ask for a negation, and negations that are set phrases: without it the sentence says nothing."""
 
 
 def denied(text: str) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from jptextclf.adapters.mecab import analyse
@@ -29,9 +30,15 @@ _SMALL_AND_PLAIN = {
 }
 _VOICED = {"\u3099": "ﾞ", "\u309a": "ﾟ"}
 _SEVERAL_WORDS = {
-    "アツイ", "ハヤイ", "カタイ", "ヤワラカイ", "アタタカイ", "ナイ", "モロイ", "ヤスイ", "ニクイ", "ヨイ", "ホシイ", "オカシイ", "ヌルイ",
+    "アツイ", "ハヤイ", "カタイ", "ヤワラカイ", "アタタカイ", "ナイ", "モロイ", "ヤスイ", "ニクイ", "ヨイ", "ホシイ", "オカシイ", "ヌルイ", "ヌクイ", "マジイ",
+    "ツライ", "カライ", "ムゴイ", "ヤサシイ", "コワイ", "ウマイ", "アライ", "マルイ", "ニブイ", "ウトイ",
 }  # fmt: skip
 """Adjectives whose reading is that of several words, or that are written in kana where they mean something else."""
+_IN_KANJI = {
+    "きれい": "綺麗", "ていねい": "丁寧", "しずか": "静か", "すてき": "素敵", "ざんねん": "残念", "べんり": "便利", "ふべん": "不便", "かいてき": "快適",
+    "せいけつ": "清潔", "しんせつ": "親切", "ふつう": "普通", "いや": "嫌",
+}  # fmt: skip
+"""Adjectival nouns that are often in hiragana; the dictionary has unusual writings of others, such as 可成 for かなり."""
 _KANA_WORDS = {"形容詞", "形状詞", "副詞"}
 _LONG_WORD = re.compile("[ァ-ヶ]{1}[ァ-ヶー]{3,}ー(?![ァ-ヶー])")
 _MARKS = re.compile("[。！!]+")
@@ -94,10 +101,10 @@ def kanji(text: str) -> str | None:
 
 
 def _in_kanji(word: Morpheme) -> str | None:
+    if word.parts[0] == "形状詞":
+        return _IN_KANJI.get(word.surface)
     if word.parts[0] == "副詞" or not _HIRAGANA.fullmatch(word.surface) or not _KANJI.search(word.lemma):
         return None
-    if word.parts[0] == "形状詞":
-        return word.lemma if word.lemma_reading.translate(_TO_HIRAGANA) == word.surface else None
     # The kana at the end of both are the same; what is before them is the kanji, and its reading.
     base, lemma = word.base, word.lemma
     same = 0
@@ -115,19 +122,32 @@ def _rewritten(text: str, written: object) -> str | None:
     :param written: a word -> how it is written, or None
     """
     parts, done = [], 0
-    for word in analyse(text):
+    words = analyse(text)
+    for word, following in zip_longest(words, words[1:]):
         if (
             word.parts[0] not in _KANA_WORDS
             or word.lemma_reading in _SEVERAL_WORDS
             or "助動詞語幹" in word.parts
             # Part of a longer word, as in 久しぶり.
             or word.form.startswith("語幹")
+            or (following is not None and _is_joined(word, following))
+            # 不味い is read まじい by the dictionary, as in a dialect.
+            or not word.reading.startswith(word.lemma_reading[:-1])
         ):
             continue
         if new := written(word):  # type: ignore[operator]
             parts += [text[done : word.start], new]
             done = word.end
     return _changed(text, "".join([*parts, text[done:]]))
+
+
+def _is_joined(word: Morpheme, following: Morpheme) -> bool:
+    """Whether an adjectival noun or an adverb is the beginning of a longer word, as in 繁華街 and 至れり尽くせり."""
+    return (
+        word.parts[0] != "形容詞"
+        and following.start == word.end
+        and (following.parts[0] in {"名詞", "接尾辞", "動詞"} or following.conjugation.startswith("文語"))
+    )
 
 
 def stretched(text: str) -> str | None:

@@ -164,9 +164,9 @@ def _steady(report: Report) -> list[str]:
 def _people(report: Report) -> list[str]:
     """How a model and a person compare, where people voted."""
     found = report.evaluation.votes
-    if found is None or found.annotators_agree is None:
+    if found is None or found.annotators_agree is None or found.agreement_there is None:
         return []
-    return [text("vote_scores.people", model=found.agreement.value, people=found.annotators_agree)]
+    return [text("vote_scores.people", model=found.agreement_there, people=found.annotators_agree)]
 
 
 def _systems(report: Report, drawn: dict[str, Figure], bundle: Bundle) -> Html:
