@@ -22,21 +22,33 @@ def find_chromium():
     return None
 
 
-def start(path, *options, width=1100, height=900, timeout=120):
-    """Open a file; returns what the browser prints."""
+def start(path, *options, width=1100, height=900, timeout=120, budget=3000):
+    """Open a file, or an address; returns what the browser prints.
+
+    :param budget: milliseconds of its own time that the browser waits for scripts
+    """
     arguments = [
         find_chromium(), "--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-extensions",
-        "--virtual-time-budget=3000", f"--window-size={width},{height}", *options,
+        "--disable-background-networking", f"--virtual-time-budget={budget}", f"--window-size={width},{height}", *options,
     ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--no-sandbox")
-    done = subprocess.run([*arguments, path.absolute().as_uri()], capture_output=True, timeout=timeout)
+    done = subprocess.run(
+        [*arguments, path if isinstance(path, str) else path.absolute().as_uri()],
+        capture_output=True,
+        timeout=timeout,
+    )
     return done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
 def dom(path, **options):
     """The page after its script has run."""
     return start(path, "--dump-dom", **options)[0]
+
+
+def dom_of(address, *, language="ja", budget=6000):
+    """A page of a server after its script has run, for a reader of a language."""
+    return start(address, "--dump-dom", f"--lang={language}", f"--accept-lang={language}", budget=budget)[0]
 
 
 def _open_to_scripts(path):

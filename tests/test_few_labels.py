@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from jptextclf import ConfigError, TextClassifier, cross_validate, decide, load, search, train
+from jptextclf import ConfigError, TextClassifier, cross_validate, decide, few_labels, load, search, train
 from jptextclf.baselines import out_of_fold, run_baselines
 from jptextclf.cli import cli
 from jptextclf.config import TrainConfig
 from jptextclf.data.votes import Votes
-from jptextclf.decisions.answers import read_answers
+from jptextclf.decisions.answers import Answers, read_answers
+from jptextclf.decisions.tuning import for_f1
+from jptextclf.evaluation import metric_value
 from jptextclf.few_labels import FewLabels, _compared, configured, prepare_few, settle
 from jptextclf.frozen import check_mode
 from jptextclf.labels import LabelSchema
 from jptextclf.progress import Logged, Silent
+from jptextclf.settling import OutOfFold
 from jptextclf.text_profile import read_profile
 from jptextclf.world import ALONE
 
@@ -227,3 +230,51 @@ def test_what_does_not_go_together_is_refused(few_csv, tiny_encoder, tmp_path, e
     )
     with pytest.raises(ConfigError, match="JPT-U146"):
         settle({"train": lonely}, config, progress=Logged())
+
+
+@pytest.fixture
+def no_trying(monkeypatch):
+    def fail(*_given, **_more):
+        raise AssertionError("the ways were tried")
+
+    monkeypatch.setattr(few_labels, "settle", fail)
+
+
+@pytest.mark.usefixtures("no_trying")
+def test_a_dry_run_and_a_finished_run_try_nothing(run, few_csv, tiny_encoder, tmp_path):
+    plan = train(
+        few_csv, few_shot=True, model=str(tiny_encoder), out=tmp_path / "run", dry_run=True, **SETTINGS
+    )
+    assert plan.prepared.config.mode == "features"
+    again = train(few_csv, few_shot=True, model=str(tiny_encoder), out=run.path, resume=True, **SETTINGS)
+    assert again.path == run.path
+
+
+def test_settings_that_the_way_does_not_know_are_told(monkeypatch, caplog, tiny_encoder, examples):
+    monkeypatch.setattr(few_labels, "WAYS", ("vectors",))
+    config = TrainConfig(model=str(tiny_encoder), few_shot=True, loss="focal", pooling="first", **SETTINGS)
+    settle({"train": examples}, config, progress=Logged())
+    assert "do nothing: loss, learning_rate" in caplog.text.replace(
+        "learning_rate, loss", "loss, learning_rate"
+    )
+    assert "pooling" not in caplog.text
+
+
+def test_thresholds_of_a_fold_are_chosen_by_the_others():
+    schema = LabelSchema(("a", "b"), "multilabel")
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((60, 2)).astype(np.float32)
+    references = rng.integers(0, 2, (60, 2))
+    folds = np.arange(60) % 3
+    found = OutOfFold(probabilities, folds).label_ids(schema, references)
+    for fold in range(3):
+        held = folds == fold
+        others = for_f1(Answers(schema, probabilities[~held], references[~held]))
+        np.testing.assert_array_equal(
+            found[held], others.given(Answers(schema, probabilities[held], references[held]))
+        )
+    # By thresholds of their own the same texts would look better than they are.
+    own = for_f1(Answers(schema, probabilities, references)).given(Answers(schema, probabilities, references))
+    assert metric_value("macro_f1", schema, references, found) <= metric_value(
+        "macro_f1", schema, references, own
+    )

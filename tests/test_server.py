@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import http.client
+import http.server
 import json
 import os
 import re
@@ -13,11 +14,14 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
+import chromium
 import numpy as np
 import pytest
 
@@ -207,9 +211,10 @@ FAULTS = [
     ("texts null", b'{"texts": [null]}', JSON, 422), ("texts mixed", b'{"texts": ["a", 1]}', JSON, 422), ("nested", b'{"texts": [["a"]]}', JSON, 422),
     ("too many texts", json.dumps({"texts": ["a"] * 257}).encode(), JSON, 422), ("too long a text", json.dumps({"text": "a" * 50_001}).encode(), JSON, 422),
     ("model a number", b'{"text": "a", "model": 1}', JSON, 422), ("no such model", b'{"text": "a", "model": "../x"}', JSON, 404),
-    ("columns a list", b'{"text": "a", "columns": []}', JSON, 200), ("columns a string", b'{"text": "a", "columns": "b"}', JSON, 422),
-    ("cells for no text", b'{"text": "a", "columns": {"x": []}}', JSON, 422), ("a cell that is a list", b'{"text": "a", "columns": {"x": [[]]}}', JSON, 422),
-    ("a label where there is none", b'{"text": "a", "label": "b"}', JSON, 422), ("bytes", b"\xff\xfe\x00", JSON, 400),
+    ("columns a list", b'{"text": "a", "columns": []}', JSON, 422), ("columns a string", b'{"text": "a", "columns": "b"}', JSON, 422),
+    ("columns beside texts", b'{"texts": ["a"], "columns": {"x": 1}}', JSON, 422), ("a cell that is a list", b'{"text": "a", "columns": {"x": [[]]}}', JSON, 422),
+    ("a text with columns", b'{"texts": [{"text": "a", "columns": {"x": 1, "y": null}}]}', JSON, 200), ("an item without text", b'{"texts": [{}]}', JSON, 422),
+    ("an item with more", b'{"texts": [{"text": "a", "n": 1}]}', JSON, 422), ("a label where there is none", b'{"text": "a", "label": "b"}', JSON, 422), ("bytes", b"\xff\xfe\x00", JSON, 400),
     ("cp932", '{"text": "良い"}'.encode("cp932"), JSON, 400), ("half a character", '{"text": "良い"}'.encode()[:-4], JSON, 400),
     ("a mark of order", b"\xef\xbb\xbf" + b'{"text": "a"}', JSON, 400), ("UTF-16", '{"text": "a"}'.encode("utf-16"), JSON, 400),
     ("a lone surrogate", b'{"text": "\\ud800"}', JSON, 400), ("a surrogate as a name", b'{"\\ud800": "a"}', JSON, 400),
@@ -403,7 +408,7 @@ def test_a_text_that_cannot_be_computed_fails_alone(service):
     async def work():
         asked = [[TEXT], ["毒"], [TEXT, "良い"], ["悪い"]]
         return await asyncio.gather(
-            *(service.batcher.ask(served, one, {}) for one in asked), return_exceptions=True
+            *(service.batcher.ask(served, one, [{}] * len(one)) for one in asked), return_exceptions=True
         )
 
     found = asyncio.run(_started(service, work()))
@@ -418,13 +423,13 @@ def test_a_full_queue_is_refused_at_once_and_opens_again(service):
     served = service.models.find(None)
 
     async def work():
-        first = asyncio.ensure_future(service.batcher.ask(served, [TEXT] * 60, {}))
+        first = asyncio.ensure_future(service.batcher.ask(served, [TEXT] * 60, [{}] * 60))
         await asyncio.sleep(0)
         with pytest.raises(Problem) as caught:
-            await service.batcher.ask(served, [TEXT] * 5, {})
+            await service.batcher.ask(served, [TEXT] * 5, [{}] * 5)
         assert (caught.value.status, caught.value.retry_after) == (503, 1)
         assert len(await first) == 60
-        return await service.batcher.ask(served, [TEXT] * 5, {})
+        return await service.batcher.ask(served, [TEXT] * 5, [{}] * 5)
 
     assert len(asyncio.run(_started(service, work()))) == 5
 
@@ -433,7 +438,7 @@ def test_a_batch_keeps_to_its_budget_of_pieces(service, trained):
     limits = replace(Limits(), batch_tokens=64)
     small = Service(service.models, limits)
     served = small.models.find(None)
-    asyncio.run(_started(small, small.batcher.ask(served, [TEXT * 3] * 8, {})))
+    asyncio.run(_started(small, small.batcher.ask(served, [TEXT * 3] * 8, [{}] * 8)))
     longest = max(served.predictor.batches)
     tokens = len(trained.predictor.encode([TEXT * 3]).rows.input_ids)
     assert longest * tokens <= max(64, tokens)
@@ -443,7 +448,7 @@ def test_a_batch_keeps_to_its_budget_of_pieces(service, trained):
 def test_no_answer_in_time_is_told(service):
     slow = Service(service.models, replace(Limits(), answer_seconds=0.05, wait_ms=500.0))
     with pytest.raises(Problem) as caught:
-        asyncio.run(_started(slow, slow.batcher.ask(slow.models.find(None), [TEXT], {})))
+        asyncio.run(_started(slow, slow.batcher.ask(slow.models.find(None), [TEXT], [{}])))
     assert caught.value.status == 503
     assert caught.value.retry_after == 5
 
@@ -628,16 +633,14 @@ def test_two_models_and_columns(trained, tmp_path, tiny_encoder, reviews):
     )
     with serving(trained.path, other.path) as client:
         assert client.predict(TEXT)["model"]["name"] == trained.path.name
-        found = client.predict(TEXT, model="other", columns={"stars": [3]})
+        found = client.predict({"text": TEXT, "columns": {"stars": 3}}, model="other")
         said = load(other.path, device="cpu").predict([TEXT], columns={"stars": [3]})
         assert list(found["results"][0]["probabilities"].values()) == pytest.approx(
             said.probabilities[0].tolist(), abs=1e-5
         )
         status, _, refused = client.post("/v1/predict", {"text": TEXT, "model": "other"})
         assert (status, refused["error"]["code"]) == (422, "JPT-U236")
-        assert (
-            client.post("/v1/explain", {"text": TEXT, "model": "other", "columns": {"stars": [1]}})[0] == 200
-        )
+        assert client.post("/v1/explain", {"text": TEXT, "model": "other", "columns": {"stars": 1}})[0] == 200
 
 
 # --- the page and the description ---
@@ -664,3 +667,111 @@ def test_every_route_and_status_is_described(client):
         )
     numbers = np.array([len(one) for one in found["components"]["schemas"].values()])
     assert (numbers > 0).all()
+
+
+@pytest.mark.full
+def test_schemathesis_finds_nothing(client, tmp_path):
+    """Hundreds of requests made from the description: no status that is not in it, and none from 500 on."""
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.is_file():
+        pytest.skip("needs schemathesis")
+    done = subprocess.run(
+        [program, "run", f"http://127.0.0.1:{client.port}/openapi.json", "--max-examples", "50", "--workers", "1"], cwd=tmp_path,
+        capture_output=True, text=True, encoding="utf-8", timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+def test_the_page_in_a_browser(client, tmp_path):
+    """Type a review, see label, probabilities, words and tokens; nothing that axe minds."""
+    address = f"http://127.0.0.1:{client.port}/"
+    shown = chromium.dom_of(address + "?text=" + urllib.parse.quote(TEXT))
+    assert "良い" in shown
+    assert shown.count("<progress") == 2
+    assert 'class="words"' in shown
+    assert "[CLS]" in shown
+    assert "JPT-" not in shown
+    japanese = chromium.dom_of(address, language="ja")
+    english = chromium.dom_of(address, language="en")
+    assert "判定する" in japanese
+    assert "Classify" in english
+    # axe reads a copy, with what the page drew.
+    for number, page in enumerate((shown, japanese)):
+        file = tmp_path / f"{number}.html"
+        styles = (Path(client_page()) / "page.css").read_text(encoding="utf-8")
+        whole = re.sub(r"<script.*?</script>", "", page, flags=re.S).replace(
+            "</head>", f"<style>{styles}</style></head>"
+        )
+        file.write_text(whole, encoding="utf-8")
+        assert chromium.violations(file, folder=tmp_path) == []
+
+
+def client_page():
+    return resources.files("jptextclf.server") / "page"
+
+
+def test_the_page_with_a_table_and_two_models(trained, tmp_path):
+    other = shutil.copytree(trained.path, tmp_path / "other")
+    driver = """
+      <script>addEventListener('load', () => setTimeout(async () => {
+        document.getElementById('lines').value = '良いです\\tx\\n=1+1\\n\\n悪いです';
+        document.getElementById('many').requestSubmit();
+        setTimeout(() => { document.title = 'rows:' + document.querySelectorAll('#many-result tbody tr').length + ':' +
+          document.querySelectorAll('#many-result thead th').length; }, 2000);
+      }, 1500))</script>"""
+    with serving(trained.path, other) as client:
+        page = client.ask("GET", "/")[2].decode("utf-8")
+        script = client.ask("GET", "/page.js")[2].decode("utf-8")
+        # The same page from another place, which may run a script that types.
+        with typing_page(page, script, driver, client.port) as address:
+            shown = chromium.dom_of(address, budget=8000)
+    assert "<title>rows:3:5</title>" in shown
+
+
+@contextmanager
+def typing_page(page, script, driver, port):
+    """The page with a script that types into it, from a server that passes everything else on."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self._pass_on("GET")
+
+        def do_POST(self):
+            self._pass_on("POST")
+
+        def _pass_on(self, method):
+            if self.path == "/":
+                self._answer(
+                    200, "text/html; charset=utf-8", page.replace("</body>", f"{driver}</body>").encode()
+                )
+                return
+            length = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(length) if length else None
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request(
+                method, self.path, body, {"content-type": self.headers.get("content-type", "")}
+            )
+            response = connection.getresponse()
+            self._answer(response.status, response.headers["content-type"], response.read())
+            connection.close()
+
+        def _answer(self, status, kind, body):
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_given):
+            pass
+
+    assert script
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -76,7 +76,7 @@ class Service:
     async def predict(self, request: Request) -> Response:
         asked = await self._asked(request, self.limits.texts, self.limits.characters)
         served = self._served(asked)
-        answers = await self.batcher.ask(served, asked.texts, asked.columns)
+        answers = await self.batcher.ask(served, asked.texts, asked.cells)
         return answer({"model": served.identity(), "results": [one.to_json() for one in answers]})
 
     async def explain(self, request: Request) -> Response:
@@ -84,10 +84,10 @@ class Service:
         asked = await self._asked(request, limits.explained_texts, limits.explained_characters, label=True)
         served = self._served(asked)
         if asked.label is not None and asked.label not in served.bundle.schema.names:
-            raise Problem(422, "U235", label=asked.label[:100])
+            raise Problem(404, "U235", label=asked.label[:100])
         found = []
         for number, one in enumerate(asked.texts):
-            columns = {name: [cells[number]] for name, cells in asked.columns.items()}
+            columns = {name: [asked.cells[number][name]] for name in served.columns}
             work = _explaining(served, one, asked.label, columns)
             found.append(await self.batcher.compute(work))
         return answer({"model": served.identity(), "results": found})
@@ -146,7 +146,8 @@ class Service:
     def _served(self, asked: Asked) -> Served:
         """The model that is asked for; it must have the columns that it needs."""
         served = self.models.find(asked.model)
-        if missing := [name for name in served.columns if name not in asked.columns]:
+        needed = served.columns
+        if missing := [name for name in needed if not all(name in cells for cells in asked.cells)]:
             raise Problem(422, "U236", names=", ".join(missing))
         return served
 

@@ -78,10 +78,11 @@ class Batcher:
         self._others.shutdown(wait=True)
 
     async def ask(
-        self, served: Served, texts: Sequence[str], columns: Mapping[str, Sequence[str]]
+        self, served: Served, texts: Sequence[str], cells: Sequence[Mapping[str, str]]
     ) -> list[Answered]:
         """What a model says of some texts.
 
+        :param cells: of each text, column -> cell; those that the model needs must be there
         :raises Problem: 503, the queue is full or the answer takes too long; 500, a text cannot be computed
         """
         self._require_room(len(texts))
@@ -92,8 +93,8 @@ class Batcher:
             loop = asyncio.get_running_loop()
             for number, one in enumerate(texts):
                 row = encoded.select([number])
-                cells = {name: values[number] for name, values in columns.items()}
-                items.append(_Item(served, one, cells, row, len(row.rows.input_ids), loop.create_future()))
+                n_tokens = len(row.rows.input_ids)
+                items.append(_Item(served, one, cells[number], row, n_tokens, loop.create_future()))
             self._items.extend(items)
             self._arrived.set()
             answers = asyncio.gather(*(one.answer for one in items))

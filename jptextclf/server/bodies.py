@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.server.problems import Problem
 from jptextclf.strict_json import FINITE_DECODER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -30,8 +30,8 @@ class Asked:
     texts: tuple[str, ...]
     model: str | None = None
     label: str | None = None
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Name -> a cell for each text, of models that were trained with columns."""
+    cells: tuple[Mapping[str, str], ...] = ()
+    """Of each text, column -> cell, for models that were trained with columns."""
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
@@ -71,28 +71,59 @@ def parse(body: bytes, limits: Limits, *, texts: int, characters: int, label: bo
     known = ["text", "texts", "model", "columns", *(["label"] if label else [])]
     if not isinstance(found, dict):
         raise Problem(422, "U227", field="body", found=_kind(found), expected="object")
-    for name in found:
-        if name not in known:
-            raise Problem(422, "U228", field=name[:100], known=", ".join(known))
-    if ("text" in found) == ("texts" in found):
+    _require_known(found, known)
+    if ("text" in found) == ("texts" in found) or ("columns" in found and "texts" in found):
         raise Problem(422, "U229")
-    several = found.get("texts", [found.get("text")])
+    several = (
+        found["texts"] if "texts" in found else [{"text": found["text"], "columns": found.get("columns")}]
+    )
     if not isinstance(several, list):
         raise Problem(422, "U227", field="texts", found=_kind(several), expected="array")
     if not 1 <= len(several) <= texts:
         raise Problem(422, "U230", n=len(several), most=texts)
-    for number, one in enumerate(several):
-        place = f"texts[{number}]" if "texts" in found else "text"
-        if not isinstance(one, str):
-            raise Problem(422, "U227", field=place, found=_kind(one), expected="string")
-        if len(one) > characters:
-            raise Problem(422, "U231", field=place, n=len(one), most=characters)
+    items = [
+        _item(one, f"texts[{number}]" if "texts" in found else "", characters)
+        for number, one in enumerate(several)
+    ]
     return Asked(
-        tuple(several),
-        _optional(found, "model"),
-        _optional(found, "label"),
-        _columns(found, len(several), characters),
-    )
+        tuple(one for one, _ in items), _optional(found, "model"), _optional(found, "label"),
+        tuple(cells for _, cells in items),
+    )  # fmt: skip
+
+
+def _require_known(found: Mapping[str, Any], known: Sequence[str], place: str = "") -> None:
+    for name in found:
+        if name not in known:
+            raise Problem(422, "U228", field=f"{place}{name[:100]}", known=", ".join(known))
+
+
+def _item(item: Any, place: str, characters: int) -> tuple[str, dict[str, str]]:
+    """One text and the cells beside it: a string, or an object with ``text`` and ``columns``.
+
+    :param place: of it in the body; empty: the body itself
+    """
+    dot = f"{place}." if place else ""
+    if isinstance(item, str):
+        item, where = {"text": item}, place
+    elif isinstance(item, dict):
+        where = f"{dot}text"
+        _require_known(item, ("text", "columns"), dot)
+    else:
+        raise Problem(422, "U227", field=place, found=_kind(item), expected="string, object")
+    one = item.get("text")
+    if not isinstance(one, str):
+        raise Problem(422, "U227", field=where, found=_kind(one), expected="string")
+    if len(one) > characters:
+        raise Problem(422, "U231", field=where, n=len(one), most=characters)
+    given = item.get("columns")
+    if not isinstance(given, dict | None):
+        raise Problem(422, "U227", field=f"{dot}columns", found=_kind(given), expected="object")
+    for name, cell in (given or {}).items():
+        if isinstance(cell, bool | list | dict) or len(str(cell)) > characters:
+            raise Problem(
+                422, "U227", field=f"{dot}columns.{name[:100]}", found=_kind(cell), expected="string, number"
+            )
+    return one, {name: "" if cell is None else str(cell) for name, cell in (given or {}).items()}
 
 
 def _json(body: bytes, depth: int) -> Any:
@@ -134,23 +165,6 @@ def _optional(found: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Problem(422, "U227", field=name, found=_kind(value), expected="string")
     return value
-
-
-def _columns(found: Mapping[str, Any], n_texts: int, characters: int) -> dict[str, tuple[str, ...]]:
-    given = found.get("columns") or {}
-    if not isinstance(given, dict):
-        raise Problem(422, "U227", field="columns", found=_kind(given), expected="object")
-    columns = {}
-    for name, cells in given.items():
-        if not isinstance(cells, list) or len(cells) != n_texts:
-            raise Problem(422, "U232", name=name[:100], n=n_texts)
-        for cell in cells:
-            if isinstance(cell, bool | list | dict) or len(str(cell)) > characters:
-                raise Problem(
-                    422, "U227", field=f"columns.{name[:100]}", found=_kind(cell), expected="string, number"
-                )
-        columns[name] = tuple("" if cell is None else str(cell) for cell in cells)
-    return columns
 
 
 def _kind(value: Any) -> str:

@@ -59,22 +59,23 @@ def _post(
     name: str, result: str, texts: int, characters: int, more: tuple[int, ...], *, label: bool = False
 ) -> dict[str, Any]:
     one = {"type": "string", "maxLength": characters}
-    common: dict[str, Any] = {
-        "model": {"type": ["string", "null"], "maxLength": 200},
-        "columns": {
-            "type": ["object", "null"],
-            "additionalProperties": {"type": "array", "items": {"type": ["string", "number", "null"]}},
-        },
-    }
+    common: dict[str, Any] = {"model": {"type": ["string", "null"], "maxLength": 200}}
     if label:
         common["label"] = {"type": ["string", "null"], "maxLength": 200}
+    cell = {"type": ["string", "number", "null"]}
+    columns = {"type": ["object", "null"], "additionalProperties": cell}
 
-    def asked(field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    def asked(required: str, **properties: Any) -> dict[str, Any]:
         return {
-            "type": "object", "required": [field], "properties": {field: schema, **common}, "additionalProperties": False,
-        }  # fmt: skip
+            "type": "object",
+            "required": [required],
+            "properties": properties,
+            "additionalProperties": False,
+        }
 
-    several = {"type": "array", "minItems": 1, "maxItems": texts, "items": one}
+    item = {"anyOf": [one, asked("text", text=one, columns=columns)]}
+    several = {"type": "array", "minItems": 1, "maxItems": texts, "items": item}
+    forms = [asked("text", text=one, columns=columns, **common), asked("texts", texts=several, **common)]
     statuses = (400, 404, 413, 415, 422, 500, 503, *more)
     return {
         "post": {
@@ -82,9 +83,7 @@ def _post(
             "summary": text(f"serve.o_{name}"),
             "requestBody": {
                 "required": True,
-                "content": {
-                    "application/json": {"schema": {"oneOf": [asked("text", one), asked("texts", several)]}}
-                },
+                "content": {"application/json": {"schema": {"oneOf": forms}}},
             },
             "responses": _responses(_ref(result), statuses),
         }
