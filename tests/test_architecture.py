@@ -22,9 +22,9 @@ ROWS = {
     "launched": 1.0, "devices": 5.0, "world": 5.0, "sharding": 5.2, "batching": 5.0, "checkpoints": 5.05, "unpadded": 5.05, "heads": 5.06, "model": 5.1, "decisions": 5.0, "bundle": 5.25, "guard": 5.2, "subjects": 5.3,
     "ordinal": 5.15, "parameters": 5.15, "losses": 6.0, "trackers": 6.0, "stepping": 6.05, "distillation": 6.05,
     "onnx_model": 5.2, "ngrams": 5.0, "features": 5.2,
-    "word_spans": 3.5, "text_profile": 4.6, "significance": 5.0, "probing": 5.9, "vote_scores": 5.9, "evaluation": 6.0, "calibration": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "run_lock": 6.15, "baselines": 6.1, "frozen": 6.15, "settling": 6.17, "experiment": 6.2, "continued": 6.22, "space": 6.22, "cross_validation": 6.25, "few_labels": 6.27, "searching": 6.25,
+    "word_spans": 3.5, "text_profile": 4.6, "significance": 5.0, "probing": 5.9, "vote_scores": 5.9, "evaluation": 6.0, "calibration": 6.0, "tokens": 6.0, "prediction": 6.0, "training": 6.1, "run_lock": 6.15, "baselines": 6.1, "frozen": 6.15, "settling": 6.17, "experiment": 6.2, "continued": 6.22, "kept_answers": 6.23, "space": 6.22, "cross_validation": 6.25, "few_labels": 6.27, "searching": 6.25,
     "drift": 6.1, "explanation": 6.35, "exporters": 6.3, "run_report": 6.9, "run_comparison": 6.9, "preparing": 6.9, "label_review": 6.9,
-    "api": 7.0, "estimator": 7.1, "server": 7.2,
+    "api": 7.0, "estimator": 7.1, "batch": 7.1, "server": 7.2,
     "doctor": 8.0, "cli": 8.1, "__main__": 8.2,
 }  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "sklearn", "pyarrow", "pandas", "scipy", "rich"}

@@ -62,7 +62,7 @@ def test_the_form_can_be_named(tmp_path):
     write(tmp_path / "out.data", format="jsonl")
     assert json.loads((tmp_path / "out.data").read_text(encoding="utf-8").splitlines()[0])["id"] == "001"
     refused("U043", ConfigError, tmp_path / "out.pdf")
-    refused("U043", ConfigError, tmp_path / "out.csv", format="parquet")
+    refused("U043", ConfigError, tmp_path / "out.csv", format="avro")
 
 
 def test_types_survive_where_the_form_has_them(tmp_path):

@@ -8,23 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.api.runs import Run, load
+from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.data.columns import Columns, find_columns, joined
 from jptextclf.data.rows import folded_name, text_of
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import DataError
+from jptextclf.kept_answers import fingerprint, kept_answers
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.progress import Logged, Progress, Silent, phase
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jptextclf.bundle import RunPrecision
     from jptextclf.data.rows import Row
     from jptextclf.prediction import OnTooLong, Prediction
 
 _ROWS_AT_ONCE = 2048
+"""Rows that are computed, and kept, as one piece."""
 _ADDED = ("predicted_label", "predicted_probability", "truncated", "empty")
 
 
@@ -60,6 +63,7 @@ def predict_file(
     label_separator: str = "|",
     probabilities: bool = False,
     on_too_long: OnTooLong = "truncate",
+    resume: bool = False,
     device: str = "auto",
     precision: RunPrecision | None = None,
     progress: Progress | None = None,
@@ -72,8 +76,12 @@ def predict_file(
 
     :param encoding: of the output; None is UTF-8 with BOM for CSV, which spreadsheets recognise
     :param label_separator: between the labels of one text
+    :param resume: go on with a prediction that was killed: what was computed is not computed again, and the output is the same to
+        the byte. Without it, what is left of one is removed
     :param probabilities: add a column ``probability:<label>`` for each label
     :raises DataError: the input cannot be read; ``output`` is then as it was
+    :raises ConfigError: what is to go on was begun with another input, model or option (``JPT-U147``), or another process
+        writes the same output (``JPT-U173``)
     """
     show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
@@ -85,35 +93,69 @@ def predict_file(
     asked = ["needs_review"] if opened.predictor.rule.asks else []
     added = [*_ADDED, *asked, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
     names = _unused_names(table.columns, added)
-    read = truncated = empty = 0
+    read = truncated = empty = reused = 0
     odd: Counter[str] = Counter()
-    as_lists = Path(output).suffix.lower() in {".jsonl", ".ndjson"} and opened.schema.is_multilabel
+    form = Path(output).suffix.lower()
+    as_lists = opened.schema.is_multilabel and form in {".jsonl", ".ndjson", ".parquet"}
+    separator = None if as_lists else label_separator
+    identity = {
+        "input": fingerprint(table.path), "model": sha256_of(opened.path / RUN_RECORD), "columns": list(table.columns),
+        "text": list(found.text), "separator": separator, "probabilities": probabilities, "on_too_long": on_too_long,
+        "precision": opened.bundle.precision, "rows_at_once": _ROWS_AT_ONCE,
+    }  # fmt: skip
+    place = Path(output).expanduser().resolve()
     with (
         phase(show, text("predict.phase"), None),
+        # First, so that what was computed is let go of after the output is there.
+        kept_answers(place, identity, resume=resume) as kept,
         open_writer(output, columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer,
     ):
-        for rows in _batches(table.rows()):
-            texts = [joined([row.cells[table.columns.index(name)] for name in found.text]) for row in rows]
-            beside = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
-            prediction = opened.predictor.predict(
-                texts,
-                columns=beside or None,
-                on_too_long=on_too_long,
-                first=rows[0].number,
-                progress=Silent(),
-            )
-            separator = None if as_lists else label_separator
-            odd.update(prediction.odd_cells)
-            added_cells = _added_cells(prediction, separator, every=probabilities)
-            for row, cells in zip(rows, added_cells, strict=True):
+        for number, rows in enumerate(_batches(table.rows())):
+            made = kept.read(number)
+            if made is None or len(made["cells"]) != len(rows):
+                made = _predicted(
+                    opened, rows, found, extra, table, separator, every=probabilities, on_too_long=on_too_long
+                )
+                kept.write(number, made)
+            else:
+                reused += len(rows)
+            odd.update(made["odd_cells"])
+            for row, cells in zip(rows, made["cells"], strict=True):
                 writer.write((*row.values, *cells))
             read += len(rows)
-            truncated += int(prediction.truncated.sum())
-            empty += int(prediction.empty.sum())
+            truncated += made["truncated"]
+            empty += made["empty"]
             show.advance(len(rows))
+    if reused:
+        show.say(text("predict.reused", n=reused))
     for note in opened.predictor.notes(odd, read):
         show.warn(note)
     return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
+
+
+def _predicted(
+    run: Run,
+    rows: Sequence[Row],
+    columns: Columns,
+    extra: Mapping[str, int],
+    table: Table,
+    separator: str | None,
+    *,
+    every: bool,
+    on_too_long: OnTooLong,
+) -> dict[str, Any]:
+    """What is added to some rows, and what is counted of them, as JSON."""
+    texts = [joined([row.cells[table.columns.index(name)] for name in columns.text]) for row in rows]
+    beside = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
+    prediction = run.predictor.predict(
+        texts, columns=beside or None, on_too_long=on_too_long, first=rows[0].number, progress=Silent()
+    )
+    return {
+        "cells": [list(cells) for cells in _added_cells(prediction, separator, every=every)],
+        "truncated": int(prediction.truncated.sum()),
+        "empty": int(prediction.empty.sum()),
+        "odd_cells": dict(prediction.odd_cells),
+    }
 
 
 def _added_cells(prediction: Prediction, separator: str | None, *, every: bool) -> Iterator[tuple[Any, ...]]:

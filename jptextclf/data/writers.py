@@ -1,4 +1,4 @@
-"""Tables written row by row: CSV, TSV, JSON Lines, Excel; the file appears whole or not at all.
+"""Tables written row by row: CSV, TSV, JSON Lines, Parquet, Excel; the file appears whole or not at all.
 
 It does not know what the rows mean. A cell that a spreadsheet would compute gets an apostrophe before it, in every
 form that a spreadsheet opens; a plain number such as ``-1`` does not.
@@ -32,16 +32,19 @@ if TYPE_CHECKING:
 
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
-Format = Literal["csv", "tsv", "jsonl", "excel"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "excel"]
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".parquet": "parquet",
     ".xlsx": "excel",
 }
 """Suffix -> form."""
 
+_ROW_GROUP = 8_192
+"""Rows of a Parquet file that are written together."""
 EXCEL_ROWS = 1_048_576
 """Rows of a sheet, the header included."""
 EXCEL_CHARACTERS = 32_767
@@ -174,6 +177,71 @@ class _JsonWriter(_TextWriter):
         self._stream.write(line + "\n")
 
 
+class _ParquetWriter(Writer):
+    """Columns of a Parquet source keep their types; others have that of their first values.
+
+    :param types: column -> type of Arrow, where it is known
+    """
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path, types: dict[str, Any]) -> None:
+        super().__init__(columns, target)
+        self._file, self._types = file, types
+        self._waiting: list[Sequence[Any]] = []
+        self._opened: Any = None
+
+    def _write(self, cells: Sequence[Any]) -> None:
+        self._waiting.append(cells)
+        if len(self._waiting) >= _ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        values = list(zip(*self._waiting, strict=True)) if self._waiting else [()] * len(self.columns)
+        if self._opened is None:
+            fields = [
+                (name, self._types.get(name) or _arrow_type(some))
+                for name, some in zip(self.columns, values, strict=True)
+            ]
+            self._opened = parquet.ParquetWriter(self._file, pa.schema(fields))
+        schema = self._opened.schema
+        arrays = [_arrow_array(some, field.type) for some, field in zip(values, schema, strict=True)]
+        self._opened.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        self._waiting = []
+
+    def finish(self) -> None:
+        if self._waiting or self._opened is None:
+            self._flush()
+        self._opened.close()
+
+    def abandon(self) -> None:
+        if self._opened is not None:
+            with contextlib.suppress(OSError):
+                self._opened.close()
+
+
+def _arrow_type(values: Sequence[Any]) -> Any:
+    """The type of the first values; text where there are none, or no one type holds them."""
+    import pyarrow as pa
+
+    try:
+        found = pa.array(values).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.string()
+    return pa.string() if pa.types.is_null(found) else found
+
+
+def _arrow_array(values: Sequence[Any], kind: Any) -> Any:
+    """Values of a column; as text where they are not of its type."""
+    import pyarrow as pa
+
+    if kind == pa.string():
+        texts = [None if one is None else text_of(one).encode("utf-8", "replace").decode() for one in values]
+        return pa.array(texts, type=kind)
+    return pa.array(list(values), type=kind)
+
+
 class _ExcelWriter(Writer):
     def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path) -> None:
         super().__init__(columns, target)
@@ -224,7 +292,7 @@ def open_writer(
 
     :param columns: the header
     :param encoding: None: UTF-8, for CSV with a byte order mark, which Excel wants. Not for Excel files
-    :param format: ``csv``, ``tsv``, ``jsonl`` or ``excel``; None: by the suffix
+    :param format: ``csv``, ``tsv``, ``jsonl``, ``parquet`` or ``excel``; None: by the suffix
     :param source: the file that is being read; it is not written over
     :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``), the file is ``source``
         (``JPT-U044``), something that is no file (``JPT-U045``)
@@ -237,8 +305,18 @@ def open_writer(
         raise ConfigError("U044", path=target)
     if target.exists() and not target.is_file():
         raise ConfigError("U045", path=target)
-    with _atomic(target) as file, _writing(file, form, columns, codec, target) as writer:
+    types = _types_of(source) if form == "parquet" else {}
+    with _atomic(target) as file, _writing(file, form, columns, codec, target, types) as writer:
         yield writer
+
+
+def _types_of(source: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Column -> type of Arrow, of a Parquet file; nothing of others."""
+    if source is None or Path(source).suffix.lower() != ".parquet":
+        return {}
+    from pyarrow import parquet
+
+    return {field.name: field.type for field in parquet.read_schema(source)}
 
 
 def without_forbidden(cell: str) -> str:
@@ -308,7 +386,7 @@ def _form(path: Path, format: str | None) -> Format:  # noqa: A002
 def _codec(form: Format, encoding: str | None) -> str:
     if encoding is None:
         return "utf-8-sig" if form == "csv" else "utf-8"
-    if form == "excel":
+    if form in {"excel", "parquet"}:
         raise ConfigError("U046", encoding=encoding)
     # The name says whether a mark is wanted; reading takes both.
     if encoding.strip().casefold().replace("_", "-") == "utf-8-sig":
@@ -318,11 +396,13 @@ def _codec(form: Format, encoding: str | None) -> str:
 
 @contextmanager
 def _writing(
-    file: IO[bytes], form: Format, columns: Sequence[str], codec: str, target: Path
+    file: IO[bytes], form: Format, columns: Sequence[str], codec: str, target: Path, types: dict[str, Any]
 ) -> Iterator[Writer]:
     writer: Writer
     if form == "excel":
         writer = _ExcelWriter(file, columns, target)
+    elif form == "parquet":
+        writer = _ParquetWriter(file, columns, target, types)
     elif form == "jsonl":
         writer = _JsonWriter(file, columns, target, codec)
     else:

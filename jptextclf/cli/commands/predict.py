@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @option("--encoding", "output_encoding")
 @option("--label-separator", "output_separator", default="|", show_default=True)
 @option("--probabilities", is_flag=True)
+@option("--resume", "predict_resume", is_flag=True)
 @on_too_long_option
 @device_option
 @run_precision_option
@@ -60,9 +61,12 @@ def predict(
     input_encoding: str,
     output_encoding: str | None,
     output_separator: str,
+    predict_resume: bool,
     **options: Any,
 ) -> None:
     _check_use(texts, input_path, output_path)
+    if predict_resume and output_path is None:
+        raise ConfigError("U244")
     texts = tuple(_as_typed(one) for one in texts)
     from jptextclf import api
     from jptextclf.data.encoding import canonical_name
@@ -72,7 +76,7 @@ def predict(
     if input_path is not None and output_path is not None:
         done = api.predict_file(
             opened, input_path, output_path, input_encoding=input_encoding, encoding=output_encoding,
-            label_separator=output_separator, on_too_long=on_too_long, progress=talk, **options,
+            label_separator=output_separator, on_too_long=on_too_long, resume=predict_resume, progress=talk, **options,
         )  # fmt: skip
         for note in done.notes:
             talk.warn(note)

@@ -1,0 +1,296 @@
+"""Files of any size: killed anywhere the output is the same to the byte; Parquet; and a run as a function of batches."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from jptextclf import ConfigError, DataError, load, predict_file, train
+from jptextclf.api import files
+from jptextclf.batch import Predictor
+from jptextclf.kept_answers import directory_of, fingerprint, kept_answers
+
+NUMBERS = ("predicted_label", "predicted_probability", "truncated", "empty")
+
+
+@pytest.fixture
+def many(tmp_path, reviews):
+    path = tmp_path / "many.csv"
+    rows = [f"{number},{text},=メモ{number}" for number, (text, _) in enumerate(reviews)]
+    path.write_text("番号,本文,メモ\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(files, "_ROWS_AT_ONCE", 5)
+
+
+class Stops:
+    """A run whose computer is switched off after some batches."""
+
+    def __init__(self, run, after):
+        self.run, self.left, self.asked = run, after, 0
+
+    def __call__(self, predict):
+        def predicting(texts, **options):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            self.asked += len(texts)
+            return predict(texts, **options)
+
+        return predicting
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_what_is_gone_on_with_is_the_same_to_the_byte(trained, many, tmp_path, monkeypatch, suffix, after):
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    run = load(trained.path, device="cpu")
+    predict_file(run, many, whole, probabilities=True)
+    stops, predict = Stops(run, after), run.predictor.predict
+    monkeypatch.setattr(run.predictor, "predict", stops(predict))
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(run, many, out, probabilities=True)
+    assert not out.exists()
+    assert directory_of(out).exists() == (after > 0)
+    again = Stops(run, 100)
+    monkeypatch.setattr(run.predictor, "predict", again(predict))
+    done = predict_file(run, many, out, probabilities=True, resume=True)
+    assert again.asked == 24 - 5 * after
+    assert out.read_bytes() == whole.read_bytes()
+    assert (done.read, directory_of(out).exists()) == (24, False)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_pieces_of_something_else_are_not_taken(trained, many, tmp_path, monkeypatch):
+    out = tmp_path / "out.csv"
+    run = load(trained.path, device="cpu")
+    predict = run.predictor.predict
+    monkeypatch.setattr(run.predictor, "predict", Stops(run, 2)(predict))
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(run, many, out)
+    monkeypatch.setattr(run.predictor, "predict", predict)
+    with pytest.raises(ConfigError, match="JPT-U147"):
+        predict_file(run, many, out, probabilities=True, resume=True)
+    before = many.read_bytes()
+    many.write_bytes(before.replace("番号".encode(), "行番".encode()))
+    with pytest.raises(ConfigError, match="JPT-U147"):
+        predict_file(run, many, out, resume=True)
+    many.write_bytes(before)
+    # Without --resume it starts anew.
+    assert predict_file(run, many, out, probabilities=True).read == 24
+    assert not directory_of(out).exists()
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"cells": []}', b"\xff"])
+def test_a_damaged_piece_is_computed_again(trained, many, tmp_path, monkeypatch, damage):
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    run = load(trained.path, device="cpu")
+    predict_file(run, many, whole)
+    predict = run.predictor.predict
+    monkeypatch.setattr(run.predictor, "predict", Stops(run, 2)(predict))
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(run, many, out)
+    (directory_of(out) / "00000001.json").write_bytes(damage)
+    monkeypatch.setattr(run.predictor, "predict", predict)
+    predict_file(run, many, out, resume=True)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_two_processes_do_not_write_one_output(tmp_path):
+    with kept_answers(tmp_path / "out.csv", {"a": 1}, resume=False):
+        with (
+            pytest.raises(ConfigError, match="JPT-U173"),
+            kept_answers(tmp_path / "out.csv", {"a": 1}, resume=False),
+        ):
+            pass
+        other = directory_of(tmp_path / "other.csv")
+        other.mkdir()
+        (other / "thesis.txt").write_text("mine")
+        with (
+            pytest.raises(ConfigError, match="JPT-U145"),
+            kept_answers(tmp_path / "other.csv", {"a": 1}, resume=False),
+        ):
+            pass
+    assert (other / "thesis.txt").read_text() == "mine"
+
+
+def test_a_fingerprint_sees_both_ends_and_the_size(tmp_path):
+    file = tmp_path / "large"
+    content = bytearray(3 * 2**20)
+    file.write_bytes(content)
+    first = fingerprint(file)
+    for place in (0, len(content) - 1):
+        changed = content.copy()
+        changed[place] = 1
+        file.write_bytes(changed)
+        assert fingerprint(file) != first
+    file.write_bytes(content + b"\0")
+    assert fingerprint(file) != first
+
+
+def test_killed_for_real(trained, reviews, tmp_path):
+    """SIGKILL in the middle, twice; then to the end."""
+    path, whole, out = (tmp_path / name for name in ("many.csv", "whole.csv", "out.csv"))
+    lines = [f"{number},{text}" for number in range(500) for text, _ in reviews]
+    path.write_text("番号,本文\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "jptextclf",
+        "predict",
+        str(trained.path),
+        "-i",
+        str(path),
+        "--device",
+        "cpu",
+        "-q",
+        "-o",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, str(whole)], check=True, env=environment, timeout=300)
+    kept = directory_of(out)
+    for n_pieces, more in ((1, []), (3, ["--resume"])):
+        process = subprocess.Popen([*command, str(out), *more], env=environment)
+        deadline = time.monotonic() + 120
+        while (
+            len(list(kept.glob("0*.json"))) < n_pieces
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert len(list(kept.glob("0*.json"))) >= 3
+    assert not out.exists()
+    done = subprocess.run([*command, str(out), "--resume"], env=environment, timeout=300, check=False)
+    assert done.returncode == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert not kept.exists()
+    assert [one.name for one in tmp_path.iterdir() if one.suffix == ".tmp"] == []
+
+
+def test_parquet_keeps_the_types_of_a_parquet_file(trained, reviews, tmp_path):
+    path, out = tmp_path / "a.parquet", tmp_path / "out.parquet"
+    texts = [text for text, _ in reviews]
+    table = pa.table({
+        "本文": texts, "n": pa.array(range(len(texts)), pa.int32()), "when": pa.array([None, 1, *range(len(texts) - 2)], pa.timestamp("s")),
+        "tags": [["a"], *([[]] * (len(texts) - 1))], "none": pa.array([None] * len(texts), pa.float64()),
+    })  # fmt: skip
+    parquet.write_table(table, path)
+    done = predict_file(trained, path, out, probabilities=True)
+    found = parquet.read_table(out)
+    assert done.read == len(texts)
+    assert found.select(table.column_names).equals(parquet.read_table(path))
+    assert found.schema.field("predicted_probability").type == pa.float64()
+    assert found.schema.field("truncated").type == pa.bool_()
+    assert found["predicted_label"].to_pylist() == [one[0] for one in trained.predict(texts).labels]
+    # From a table without types all that was read is text.
+    csv = tmp_path / "a.csv"
+    csv.write_text("本文,n\n良い,001\n悪い,\n", encoding="utf-8")
+    predict_file(trained, csv, out)
+    assert parquet.read_table(out)["n"].to_pylist() == ["001", ""]
+
+
+# --- batches ---
+
+
+@pytest.fixture(scope="module")
+def predictor(trained):
+    return Predictor(trained.path, device="cpu", probabilities=True)
+
+
+def test_every_kind_of_batch_gives_what_the_run_says(trained, predictor, reviews):
+    texts = [text for text, _ in reviews]
+    said = trained.predict(texts)
+    labels = [one[0] for one in said.labels]
+    numbers = list(range(len(texts)))
+    batches = {
+        "dict of lists": {"本文": texts, "n": numbers},
+        "dict of arrays": {"本文": np.array(texts), "n": np.array(numbers)},
+        "DataFrame": pd.DataFrame({"n": numbers, "本文": texts}, index=numbers[::-1]),
+        "table": pa.table({"本文": texts, "n": numbers}),
+        "record batch": pa.record_batch({"本文": texts, "n": numbers}),
+    }
+    for name, batch in batches.items():
+        found = predictor(batch)
+        assert type(found) is type(batch), name
+        assert column_of(found, "predicted_label") == labels
+        assert column_of(found, "probability:良い") == pytest.approx(
+            said.probabilities[:, 1].tolist(), abs=1e-5
+        )
+        assert column_of(found, "n") == numbers
+    assert list(predictor(batches["DataFrame"]).index) == numbers[::-1]
+    assert "predicted_label" not in batches["DataFrame"].columns
+    assert "predicted_label" not in batches["dict of lists"]
+
+
+def column_of(batch, name):
+    return list(batch[name]) if isinstance(batch, dict | pd.DataFrame) else batch.column(name).to_pylist()
+
+
+def test_it_travels_without_its_model_and_threads_share_one(trained, predictor, reviews):
+    batch = {"本文": [reviews[0][0]]}
+    first = predictor(batch)
+    packed = pickle.dumps(predictor)
+    assert len(packed) < 1000
+    unpacked = pickle.loads(packed)  # noqa: S301 - our own
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(unpacked, [batch] * 16))
+    assert all(one["predicted_label"].tolist() == first["predicted_label"].tolist() for one in found)
+    assert repr(predictor) == f"Predictor({str(trained.path.resolve())!r})"
+
+
+def test_what_is_no_batch_is_told(predictor, trained):
+    with pytest.raises(TypeError, match="batch is list"):
+        predictor(["良い"])
+    with pytest.raises(DataError, match="JPT-D018"):
+        predictor({"x": [1]})
+    with pytest.raises(DataError, match="JPT-D019"):
+        Predictor(trained.path, text_column="本", device="cpu")({"本文": ["良い"]})
+    assert predictor({"本文": []})["predicted_label"].tolist() == []
+    odd = predictor({"本文": ["", None, float("nan"), "\ud800", "\0"]})
+    assert len(odd["predicted_label"]) == 5
+    assert odd["empty"].tolist()[:3] == [True, True, True]
+
+
+def test_several_labels_and_columns(tiny_encoder, reviews, tmp_path):
+    rows = [
+        f"{text},{label}|{'長い' if len(text) > 13 else '短い'},{number % 3}"
+        for number, (text, label) in enumerate(reviews)
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("text,label,stars\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    run = train(
+        path, label_separator="|", mode="features", extra_columns=["stars"], model=str(tiny_encoder), out=tmp_path / "run", max_length=48,
+        device="cpu", report=False,
+    )  # fmt: skip
+    predictor = Predictor(run.path, device="cpu")
+    found = predictor({"text": [reviews[0][0]] * 2, "stars": [1, None]})
+    assert all(isinstance(one, list) for one in found["predicted_label"])
+    table = predictor(pa.table({"text": [reviews[0][0]], "stars": [1]}))
+    assert pa.types.is_list(table.schema.field("predicted_label").type)
+    with pytest.raises(DataError, match="JPT-D062"):
+        predictor({"text": ["a"]})
+    out = tmp_path / "out.parquet"
+    predict_file(run, path, out)
+    labels = parquet.read_table(out)["predicted_label"].to_pylist()
+    assert labels == [
+        list(one)
+        for one in run.predict(
+            [text for text, _ in reviews], columns={"stars": [n % 3 for n in range(24)]}
+        ).labels
+    ]
