@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from jptextclf import ConfigError, DataError, load, predict_file, train
-from jptextclf.api import files
+from jptextclf import ConfigError, DataError, SetupError, load, predict_file, train
+from jptextclf.api import engines, files
 from jptextclf.batch import Predictor
 from jptextclf.kept_answers import directory_of, fingerprint, kept_answers
 
@@ -294,3 +296,102 @@ def test_several_labels_and_columns(tiny_encoder, reviews, tmp_path):
             [text for text, _ in reviews], columns={"stars": [n % 3 for n in range(24)]}
         ).labels
     ]
+
+
+# --- engines ---
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_answers_come_in_order_however_many_are_handed_in(trained, many, tmp_path, monkeypatch):
+    """An engine that computes the last piece first."""
+
+    class Backwards:
+        ahead = 3
+
+        def __init__(self, run, how):
+            self.run, self.how, self.pieces, self.most = run, how, [], 0
+
+        def submit(self, piece):
+            self.pieces.append(piece)
+            self.most = max(self.most, len(self.pieces))
+            return piece
+
+        def result(self, handle):
+            self.pieces.remove(handle)
+            return engines.answers_of(self.run, handle, self.how)
+
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    predict_file(trained, many, whole)
+    made = []
+
+    @contextmanager
+    def opened(_name, run, how, **_options):
+        made.append(Backwards(run, how))
+        yield made[0]
+
+    monkeypatch.setattr(files, "open_engine", opened)
+    assert predict_file(trained, many, out, engine="ray").read == 24
+    assert out.read_bytes() == whole.read_bytes()
+    assert made[0].most == 4
+    assert not made[0].pieces
+
+
+def test_options_of_another_engine_are_refused(trained, many, tmp_path):
+    for options in ({"workers": 2}, {"address": "auto"}):
+        with pytest.raises(ConfigError, match="JPT-U245"):
+            predict_file(trained, many, tmp_path / "out.csv", **options)
+    assert not (tmp_path / "out.csv").exists()
+    done = subprocess.run(
+        [sys.executable, "-m", "jptextclf", "predict", str(trained.path), "a", "--engine", "ray"], capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"JPT-U244" in done.stderr
+
+
+def test_ray_that_is_missing_is_told(trained, many, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SetupError, match=r"JPT-E001.*ray"):
+        predict_file(trained, many, tmp_path / "out.csv", engine="ray")
+
+
+@pytest.mark.full
+def test_ray_gives_the_same_and_survives_a_killed_worker(trained, reviews, tmp_path):
+    """Two workers on this machine; one of them is killed in the middle."""
+    pytest.importorskip("ray")
+    path, whole, out = (tmp_path / name for name in ("many.csv", "whole.csv", "out.csv"))
+    lines = [f"{number},{text}" for number in range(2000) for text, _ in reviews]
+    path.write_text("番号,本文\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "jptextclf",
+        "predict",
+        str(trained.path),
+        "-i",
+        str(path),
+        "--device",
+        "cpu",
+        "-q",
+        "-o",
+    ]
+    subprocess.run([*command, str(whole)], check=True, timeout=600)
+    process = subprocess.Popen([*command, str(out), "--engine", "ray", "--workers", "2"])
+    kept, killed, deadline = directory_of(out), 0, time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline:
+        if not killed and len(list(kept.glob("0*.json"))) >= 2:
+            for one in Path("/proc").glob("[0-9]*/cmdline"):
+                if b"ray::_Worker" in _read(one):
+                    os.kill(int(one.parent.name), signal.SIGKILL)
+                    killed += 1
+                    break
+        time.sleep(0.02)
+    assert process.wait(60) == 0
+    assert killed == 1
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def _read(file):
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""

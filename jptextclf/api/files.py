@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jptextclf.api.engines import Engine, EngineName, How, Piece, open_engine
 from jptextclf.api.runs import Run, load
 from jptextclf.atomic import RUN_RECORD, sha256_of
 from jptextclf.data.columns import Columns, find_columns, joined
@@ -14,9 +15,9 @@ from jptextclf.data.rows import folded_name, text_of
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import DataError
-from jptextclf.kept_answers import fingerprint, kept_answers
+from jptextclf.kept_answers import KeptAnswers, fingerprint, kept_answers
 from jptextclf.messages import did_you_mean, listing, text
-from jptextclf.progress import Logged, Progress, Silent, phase
+from jptextclf.progress import Logged, Progress, phase
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from jptextclf.bundle import RunPrecision
     from jptextclf.data.rows import Row
-    from jptextclf.prediction import OnTooLong, Prediction
+    from jptextclf.prediction import OnTooLong
 
 _ROWS_AT_ONCE = 2048
 """Rows that are computed, and kept, as one piece."""
@@ -64,6 +65,9 @@ def predict_file(
     probabilities: bool = False,
     on_too_long: OnTooLong = "truncate",
     resume: bool = False,
+    engine: EngineName = "local",
+    address: str | None = None,
+    workers: int | None = None,
     device: str = "auto",
     precision: RunPrecision | None = None,
     progress: Progress | None = None,
@@ -78,10 +82,15 @@ def predict_file(
     :param label_separator: between the labels of one text
     :param resume: go on with a prediction that was killed: what was computed is not computed again, and the output is the same to
         the byte. Without it, what is left of one is removed
+    :param engine: ``local``, or ``ray``: workers of a Ray cluster, each with the model in it. The order of the rows stays
+    :param address: of the cluster, such as ``auto``; None starts one on this machine
+    :param workers: of the cluster; None: one for each of its processors
     :param probabilities: add a column ``probability:<label>`` for each label
     :raises DataError: the input cannot be read; ``output`` is then as it was
     :raises ConfigError: what is to go on was begun with another input, model or option (``JPT-U147``), or another process
-        writes the same output (``JPT-U173``)
+        writes the same output (``JPT-U173``), or the engine has no such option (``JPT-U245``)
+    :raises SetupError: Ray is missing (``JPT-E001``), or its cluster cannot be reached (``JPT-E100``)
+    :raises WorkError: a worker cannot compute its piece (``JPT-W054``)
     """
     show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device, precision=precision)
@@ -90,7 +99,7 @@ def predict_file(
     found = _columns_to_read(table, text_column, opened)
     show.say(text("predict.columns", text=listing(found.text)))
     extra = _extra_places(table, opened)
-    asked = ["needs_review"] if opened.predictor.rule.asks else []
+    asked = ["needs_review"] if opened.bundle.rule.asks else []
     added = [*_ADDED, *asked, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
     names = _unused_names(table.columns, added)
     read = truncated = empty = reused = 0
@@ -103,22 +112,24 @@ def predict_file(
         "text": list(found.text), "separator": separator, "probabilities": probabilities, "on_too_long": on_too_long,
         "precision": opened.bundle.precision, "rows_at_once": _ROWS_AT_ONCE,
     }  # fmt: skip
+    how = How(
+        str(opened.path.resolve()),
+        opened.device,
+        opened.bundle.precision,
+        separator,
+        probabilities,
+        on_too_long,
+    )
     place = Path(output).expanduser().resolve()
     with (
         phase(show, text("predict.phase"), None),
         # First, so that what was computed is let go of after the output is there.
         kept_answers(place, identity, resume=resume) as kept,
         open_writer(output, columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer,
+        open_engine(engine, opened, how, address=address, workers=workers, progress=show) as working,
     ):
-        for number, rows in enumerate(_batches(table.rows())):
-            made = kept.read(number)
-            if made is None or len(made["cells"]) != len(rows):
-                made = _predicted(
-                    opened, rows, found, extra, table, separator, every=probabilities, on_too_long=on_too_long
-                )
-                kept.write(number, made)
-            else:
-                reused += len(rows)
+        for rows, made, is_kept in _answered(_pieces(table, found, extra), kept, working):
+            reused += len(rows) if is_kept else 0
             odd.update(made["odd_cells"])
             for row, cells in zip(rows, made["cells"], strict=True):
                 writer.write((*row.values, *cells))
@@ -128,54 +139,44 @@ def predict_file(
             show.advance(len(rows))
     if reused:
         show.say(text("predict.reused", n=reused))
-    for note in opened.predictor.notes(odd, read):
+    for note in opened.predictor.notes(odd, read) if odd else ():
         show.warn(note)
     return FilePrediction(Path(output), read, truncated, empty, writer.unmappable, tuple(writer.notes))
 
 
-def _predicted(
-    run: Run,
-    rows: Sequence[Row],
-    columns: Columns,
-    extra: Mapping[str, int],
-    table: Table,
-    separator: str | None,
-    *,
-    every: bool,
-    on_too_long: OnTooLong,
-) -> dict[str, Any]:
-    """What is added to some rows, and what is counted of them, as JSON."""
-    texts = [joined([row.cells[table.columns.index(name)] for name in columns.text]) for row in rows]
-    beside = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
-    prediction = run.predictor.predict(
-        texts, columns=beside or None, on_too_long=on_too_long, first=rows[0].number, progress=Silent()
-    )
-    return {
-        "cells": [list(cells) for cells in _added_cells(prediction, separator, every=every)],
-        "truncated": int(prediction.truncated.sum()),
-        "empty": int(prediction.empty.sum()),
-        "odd_cells": dict(prediction.odd_cells),
-    }
+def _pieces(
+    table: Table, columns: Columns, extra: Mapping[str, int]
+) -> Iterator[tuple[int, list[Row], Piece]]:
+    """The rows, some at a time, and what a model sees of them."""
+    for number, rows in enumerate(_batches(table.rows())):
+        texts = tuple(joined([row.cells[table.columns.index(name)] for name in columns.text]) for row in rows)
+        beside = {name: [text_of(row.cells[place]) for row in rows] for name, place in extra.items()}
+        yield number, rows, Piece(texts, beside, rows[0].number)
 
 
-def _added_cells(prediction: Prediction, separator: str | None, *, every: bool) -> Iterator[tuple[Any, ...]]:
-    """Labels, their probabilities, truncated, empty, and every probability if asked for.
+def _answered(
+    pieces: Iterator[tuple[int, list[Row], Piece]], kept: KeptAnswers, engine: Engine
+) -> Iterator[tuple[list[Row], dict[str, Any], bool]]:
+    """The rows in their order with their answers, and whether these were computed before."""
+    waiting: deque[tuple[int, list[Row], dict[str, Any] | None, Any]] = deque()
 
-    :param separator: between several labels; None gives lists
-    """
-    ids = {name: number for number, name in enumerate(prediction.schema.names)}
-    for labels, row, truncated, empty, asked in zip(
-        prediction.labels, prediction.probabilities, prediction.truncated, prediction.empty, prediction.needs_review,
-        strict=True,
-    ):  # fmt: skip
-        values = [round(float(row[ids[name]]), 4) for name in labels]
-        rest: list[Any] = [bool(asked)] if prediction.rule.asks else []
-        rest += [round(float(one), 4) for one in row] if every else []
-        if separator is None:
-            yield list(labels), values, bool(truncated), bool(empty), *rest
-        else:
-            value = values[0] if len(values) == 1 else separator.join(map(str, values))
-            yield separator.join(labels), value, bool(truncated), bool(empty), *rest
+    def first() -> tuple[list[Row], dict[str, Any], bool]:
+        number, rows, made, handle = waiting.popleft()
+        if made is not None:
+            return rows, made, True
+        made = engine.result(handle)
+        kept.write(number, made)
+        return rows, made, False
+
+    for number, rows, piece in pieces:
+        made = kept.read(number)
+        if made is not None and len(made["cells"]) != len(rows):
+            made = None
+        waiting.append((number, rows, made, None if made is not None else engine.submit(piece)))
+        if len(waiting) > engine.ahead:
+            yield first()
+    while waiting:
+        yield first()
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 @option("--label-separator", "output_separator", default="|", show_default=True)
 @option("--probabilities", is_flag=True)
 @option("--resume", "predict_resume", is_flag=True)
+@option("--engine", "predict_engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@option("--address", "ray_address")
+@option("--workers", "ray_workers", type=click.IntRange(min=1))
 @on_too_long_option
 @device_option
 @run_precision_option
@@ -62,10 +65,13 @@ def predict(
     output_encoding: str | None,
     output_separator: str,
     predict_resume: bool,
+    predict_engine: Any,
+    ray_address: str | None,
+    ray_workers: int | None,
     **options: Any,
 ) -> None:
     _check_use(texts, input_path, output_path)
-    if predict_resume and output_path is None:
+    if (predict_resume or predict_engine != "local") and output_path is None:
         raise ConfigError("U244")
     texts = tuple(_as_typed(one) for one in texts)
     from jptextclf import api
@@ -76,7 +82,8 @@ def predict(
     if input_path is not None and output_path is not None:
         done = api.predict_file(
             opened, input_path, output_path, input_encoding=input_encoding, encoding=output_encoding,
-            label_separator=output_separator, on_too_long=on_too_long, resume=predict_resume, progress=talk, **options,
+            label_separator=output_separator, on_too_long=on_too_long, resume=predict_resume, engine=predict_engine,
+            address=ray_address, workers=ray_workers, progress=talk, **options,
         )  # fmt: skip
         for note in done.notes:
             talk.warn(note)
