@@ -7,25 +7,33 @@ columns added. It can be pickled: what travels is the directory and the options,
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jptextclf.api import load
+from jptextclf.api.files import unused_names
 from jptextclf.data.columns import find_columns, joined
-from jptextclf.data.rows import cell_of, text_of
+from jptextclf.data.rows import cell_of, check_distinct, text_of
 from jptextclf.errors import DataError
 from jptextclf.messages import did_you_mean, listing
 from jptextclf.progress import Silent
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from jptextclf.api.runs import Run
     from jptextclf.bundle import RunPrecision
     from jptextclf.prediction import Prediction
+
+
+_Column = tuple[list[Any], str, bool]
+"""Values, their kind (``text``, ``number`` or ``flag``), and whether each is a list of them."""
+_MISSING = {"NAType", "NaTType"}
+"""What pandas has in place of a value."""
 
 
 class Predictor:
@@ -73,15 +81,25 @@ class Predictor:
         Of a multi-label task labels and their probabilities are lists.
 
         :param batch: a dict of arrays or lists, a DataFrame, or a table or record batch of Arrow
+        Names that the batch has already get a number, as ``predicted_label_2``.
+
         :raises TypeError: it is none of them
-        :raises DataError: there is no column of texts (``JPT-D018``), or one that the run needs is missing (``JPT-D062``)
+        :raises DataError: there is no column of texts (``JPT-D018``), one that the run needs is missing
+            (``JPT-D062``), or a name is there twice (``JPT-D013``)
         """
-        if isinstance(batch, dict):
-            return {**batch, **{name: _array(values) for name, values in self._added(batch).items()}}
+        if isinstance(batch, Mapping):
+            columns = {name: _items(values) for name, values in batch.items()}
+            return {**batch, **{name: _array(*one) for name, one in self._added(columns).items()}}
         kind = type(batch).__module__.partition(".")[0]
         if kind == "pandas":
-            columns = {str(name): batch[name].tolist() for name in batch.columns}
-            return batch.assign(**self._added(columns))
+            check_distinct(Path("batch"), [str(name) for name in batch.columns])
+            columns = {str(name): _items(batch[name]) for name in batch.columns}
+            found = batch.copy(deep=False)
+            for name, one in self._added(columns).items():
+                values = _array(*one)
+                # pandas would make another type of texts, but not of none.
+                found[name] = type(batch[batch.columns[0]])(values, index=batch.index, dtype=values.dtype)
+            return found
         if kind == "pyarrow":
             return self._of_arrow(batch)
         raise TypeError(
@@ -91,18 +109,22 @@ class Predictor:
     def _of_arrow(self, batch: Any) -> Any:
         import pyarrow as pa
 
+        check_distinct(Path("batch"), batch.schema.names)
         added = self._added({name: batch.column(name).to_pylist() for name in batch.schema.names})
         found = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        for name, values in added.items():
-            found = found.append_column(name, pa.array(values))
+        kinds = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
+        for name, (values, kind, is_list) in added.items():
+            found = found.append_column(
+                name, pa.array(values, pa.list_(kinds[kind]) if is_list else kinds[kind])
+            )
         if not isinstance(batch, pa.RecordBatch):
             return found
         return pa.RecordBatch.from_arrays(
             [one.combine_chunks() for one in found.columns], schema=found.schema
         )
 
-    def _added(self, columns: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """The columns that are added."""
+    def _added(self, columns: Mapping[str, list[Any]]) -> dict[str, _Column]:
+        """The columns that are added, under names that the batch does not have."""
         opened = self._model()
         names = tuple(columns)
         wanted = self.text_column
@@ -119,11 +141,10 @@ class Predictor:
             raise DataError(
                 "D062", path="batch", missing=listing(missing), columns=listing(names, 20), hint=hint
             )
-        beside = {
-            name: [text_of(cell) for cell in _items(columns[name])] for name in opened.bundle.extra_columns
-        }
+        beside = {name: [text_of(cell) for cell in columns[name]] for name in opened.bundle.extra_columns}
         said = opened.predictor.predict(texts, columns=beside or None, progress=Silent())
-        return _cells(said, every=self.probabilities)
+        made = _cells(said, every=self.probabilities)
+        return dict(zip(unused_names(names, list(made)), made.values(), strict=True))
 
     def _model(self) -> Run:
         """The run, read by the first thread that needs it."""
@@ -133,35 +154,53 @@ class Predictor:
             return self._opened
 
 
-def _cells(said: Prediction, *, every: bool) -> dict[str, list[Any]]:
+def _cells(said: Prediction, *, every: bool) -> dict[str, _Column]:
     ids = {name: number for number, name in enumerate(said.schema.names)}
+    is_list = said.schema.is_multilabel
     labels: list[Any] = [list(names) for names in said.labels]
     values: list[Any] = [
         [round(float(row[ids[name]]), 6) for name in names]
         for names, row in zip(said.labels, said.probabilities, strict=True)
     ]
-    if not said.schema.is_multilabel:
+    if not is_list:
         labels, values = [one[0] for one in labels], [one[0] for one in values]
-    found = {
-        "predicted_label": labels, "predicted_probability": values, "truncated": said.truncated.tolist(),
-        "empty": said.empty.tolist(),
+    found: dict[str, _Column] = {
+        "predicted_label": (labels, "text", is_list), "predicted_probability": (values, "number", is_list),
+        "truncated": (said.truncated.tolist(), "flag", False), "empty": (said.empty.tolist(), "flag", False),
     }  # fmt: skip
     if said.rule.asks:
-        found["needs_review"] = said.needs_review.tolist()
+        found["needs_review"] = (said.needs_review.tolist(), "flag", False)
     if every:
         for name, number in ids.items():
-            found[f"probability:{name}"] = [round(float(value), 6) for value in said.probabilities[:, number]]
+            found[f"probability:{name}"] = (
+                [round(float(value), 6) for value in said.probabilities[:, number]],
+                "number",
+                False,
+            )
     return found
 
 
 def _items(values: Any) -> list[Any]:
-    return list(values.tolist() if hasattr(values, "tolist") else values)
+    """The cells of a column, None for those that are missing, whatever says so.
+
+    :raises TypeError: it is one string, which is no column
+    """
+    if isinstance(values, str | bytes):
+        raise TypeError(f"a column is one {type(values).__name__}, expected a list or an array")
+    found = (
+        values.to_pylist()
+        if hasattr(values, "to_pylist")
+        else values.tolist()
+        if hasattr(values, "tolist")
+        else values
+    )
+    return [None if type(one).__name__ in _MISSING else one for one in found]
 
 
-def _array(values: list[Any]) -> Any:
-    """An array; of lists one of objects."""
-    if values and isinstance(values[0], list):
-        found = np.empty(len(values), dtype=object)
-        found[:] = values
-        return found
-    return np.array(values)
+def _array(values: list[Any], kind: str, is_list: bool) -> Any:
+    """An array, of the same type however many values there are; lists and texts are objects."""
+    if not is_list and kind != "text":
+        return np.array(values, dtype=np.float64 if kind == "number" else np.bool_)
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jptextclf.data.examples import Examples, Split
     from jptextclf.progress import Progress
 
-_LOCK = "owner.lock"
+LOCK = "owner.lock"
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def continued(directory: Path, *, record: str) -> Iterator[None]:
         raise ConfigError("U145", path=directory, record=record)
     with write_errors(directory):
         make_directory(directory)
-        lock = FileLock(directory / _LOCK, thread_local=False)
+        lock = FileLock(directory / LOCK, thread_local=False)
         try:
             lock.acquire(blocking=False)
         except Timeout as error:
@@ -86,9 +86,7 @@ def _is_ours(directory: Path, record: str) -> bool:
     if not directory.is_dir():
         return False
     # A process may have died while it wrote the record.
-    others = [
-        one.name for one in directory.iterdir() if one.name != _LOCK and not one.name.startswith(PREFIX)
-    ]
+    others = [one.name for one in directory.iterdir() if one.name != LOCK and not one.name.startswith(PREFIX)]
     return (directory / record).is_file() or not others
 
 

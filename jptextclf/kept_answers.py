@@ -7,16 +7,17 @@ made from (input, model, options) stands beside them; shards of anything else ar
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import json
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.atomic import write_errors, write_file
-from jptextclf.continued import continued, identify
+from jptextclf.continued import LOCK, continued, identify
+from jptextclf.data.writers import LEFTOVER
 from jptextclf.strict_json import DECODER
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECORD = "prediction.json"
+_SHARDS = "[0-9]" * 8 + ".json"
 _EDGE = 2**20
 """Bytes at both ends of the input that are looked at; the whole of a large file would take minutes."""
 
@@ -34,14 +36,21 @@ class KeptAnswers:
 
     directory: Path
 
-    def read(self, shard: int) -> dict[str, Any] | None:
-        """What was written of a shard; None where that is nothing that can be used."""
-        file = self._file(shard)
+    def read(self, shard: int, *, digest: str, n_rows: int) -> dict[str, Any] | None:
+        """What was written of a shard; None where that is nothing that can be used, or was made from other texts.
+
+        :param digest: of what it is made from
+        """
         try:
-            found: dict[str, Any] = DECODER.decode(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = DECODER.decode(self._file(shard).read_text(encoding="utf-8"))
+            if found["digest"] != digest or len(found["cells"]) != n_rows:
+                return None
+            widths = {len(row) for row in found["cells"]}
+            counts = [found["truncated"], found["empty"], *found["odd_cells"].values()]
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        return found
+        is_whole = len(widths) <= 1 and all(isinstance(one, int) for one in counts)
+        return {**found} if is_whole else None
 
     def write(self, shard: int, found: Mapping[str, Any]) -> None:
         """:raises WorkError: it cannot be written (``JPT-W011``)"""
@@ -70,21 +79,34 @@ def kept_answers(output: Path, identity: Mapping[str, Any], *, resume: bool) -> 
     """
     directory = directory_of(output)
     with continued(directory, record=RECORD):
-        for one in output.parent.glob(f".{glob.escape(output.name)}.*.tmp"):
+        for one in output.parent.glob(f".{glob.escape(output.name)}.*{LEFTOVER}"):
             # What a writer that was killed left; nobody else writes this output now.
-            one.unlink(missing_ok=True)
+            if one.is_file():
+                one.unlink(missing_ok=True)
         if not resume:
-            for one in directory.glob("*.json"):
-                one.unlink()
+            _remove_shards(directory)
         identify(directory / RECORD, identity)
         try:
             yield KeptAnswers(directory)
         except BaseException:
-            if not any(directory.glob("0*.json")):
+            if not any(directory.glob(_SHARDS)):
                 # Nothing was computed that could be gone on with.
-                shutil.rmtree(directory, ignore_errors=True)
+                _remove(directory)
             raise
-    shutil.rmtree(directory, ignore_errors=True)
+        _remove(directory)
+
+
+def _remove_shards(directory: Path) -> None:
+    for one in (*directory.glob(_SHARDS), directory / RECORD):
+        one.unlink(missing_ok=True)
+
+
+def _remove(directory: Path) -> None:
+    """What was written here, and the directory if nothing else is in it."""
+    _remove_shards(directory)
+    with contextlib.suppress(OSError):
+        (directory / LOCK).unlink(missing_ok=True)
+        directory.rmdir()
 
 
 def fingerprint(file: Path) -> str:

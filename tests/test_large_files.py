@@ -1,11 +1,14 @@
 """Files of any size: killed anywhere the output is the same to the byte; Parquet; and a run as a function of batches."""
 
+import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import UserDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,7 +100,7 @@ def test_pieces_of_something_else_are_not_taken(trained, many, tmp_path, monkeyp
 
 
 @pytest.mark.usefixtures("small_pieces")
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"cells": []}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"cells": 5}', b'{"cells": []}', b"\xff"])
 def test_a_damaged_piece_is_computed_again(trained, many, tmp_path, monkeypatch, damage):
     whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
     run = load(trained.path, device="cpu")
@@ -207,6 +210,68 @@ def test_parquet_keeps_the_types_of_a_parquet_file(trained, reviews, tmp_path):
     assert parquet.read_table(out)["n"].to_pylist() == ["001", ""]
 
 
+@pytest.mark.usefixtures("small_pieces")
+def test_changed_texts_are_computed_again_wherever_they_stand(trained, many, tmp_path, monkeypatch):
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    run = load(trained.path, device="cpu")
+    predict = run.predictor.predict
+    monkeypatch.setattr(run.predictor, "predict", Stops(run, 3)(predict))
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(run, many, out)
+    # Of a large file only both ends are looked at; here the middle of the second piece is another text.
+    monkeypatch.setattr(files, "fingerprint", lambda _file: "the same")
+    record = directory_of(out) / "prediction.json"
+    record.write_text(
+        re.sub(r'"input": "[^"]*"', '"input": "the same"', record.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
+    many.write_text(
+        many.read_text(encoding="utf-8").replace("二度と利用しません", "また利用します"), encoding="utf-8"
+    )
+    monkeypatch.setattr(run.predictor, "predict", predict)
+    predict_file(run, many, out, resume=True)
+    predict_file(run, many, whole)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_only_its_own_files_are_removed(trained, many, tmp_path):
+    out = tmp_path / "out.csv"
+    mine, folder = tmp_path / ".out.csv.mine.tmp", tmp_path / ".out.csv.a.jptextclf.tmp"
+    mine.write_text("keep")
+    folder.mkdir()
+    kept = directory_of(out)
+    kept.mkdir()
+    (kept / "prediction.json").write_text("{}")
+    (kept / "notes.txt").write_text("keep")
+    (tmp_path / ".out.csv.x.jptextclf.tmp").write_text("left")
+    predict_file(trained, many, out)
+    assert mine.read_text() == "keep"
+    assert folder.is_dir()
+    assert (kept / "notes.txt").read_text() == "keep"
+    assert not (tmp_path / ".out.csv.x.jptextclf.tmp").exists()
+    assert [one.name for one in kept.iterdir()] == ["notes.txt"]
+
+
+def test_parquet_holds_cells_of_any_type_and_numbers_that_are_none(trained, tmp_path):
+    path, out = tmp_path / "mixed.jsonl", tmp_path / "out.parquet"
+    rows = [{"本文": "良い", "n": number, "o": {"a": 1}} for number in range(8195)]
+    rows += [{"本文": "悪い", "n": "n/a", "o": {"a": 1, "b": 2}}, {"本文": "悪い", "n": 2**70, "o": None}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    predict_file(trained, path, out)
+    found = parquet.read_table(out)
+    assert found["n"].to_pylist()[-2:] == ["n/a", str(2**70)]
+    assert json.loads(found["o"].to_pylist()[-2]) == {"a": 1, "b": 2}
+    table = pa.table({
+        "本文": ["良い"] * 3, "x": [float("nan"), float("inf"), 1.0], "m": pa.array([[("a", 1)], [], None], pa.map_(pa.string(), pa.int64())),
+    })  # fmt: skip
+    parquet.write_table(table, tmp_path / "a.parquet")
+    predict_file(trained, tmp_path / "a.parquet", out)
+    found = parquet.read_table(out)
+    assert np.isnan(found["x"].to_pylist()[0])
+    assert found["x"].to_pylist()[1:] == [float("inf"), 1.0]
+    assert found["m"].to_pylist() == table["m"].to_pylist()
+
+
 # --- batches ---
 
 
@@ -267,6 +332,56 @@ def test_what_is_no_batch_is_told(predictor, trained):
     odd = predictor({"本文": ["", None, float("nan"), "\ud800", "\0"]})
     assert len(odd["predicted_label"]) == 5
     assert odd["empty"].tolist()[:3] == [True, True, True]
+
+
+class Lazy(UserDict):
+    """A mapping that is no dict, as `datasets` has one."""
+
+
+def test_what_says_that_a_text_is_missing(predictor):
+    for column in (
+        pd.Series(["a", None], dtype="string"), pd.Series(["a", pd.NA], dtype=object), pd.Series(["a", pd.NaT], dtype=object),
+        pa.chunked_array([["a", None]]), np.array(["a", None], dtype=object), ["a", float("nan")],
+    ):  # fmt: skip
+        assert list(predictor({"本文": column})["empty"]) == [False, True]
+    assert list(predictor(pd.DataFrame({"本文": pd.array(["a", None], dtype="string")}))["empty"]) == [
+        False,
+        True,
+    ]
+    assert predictor(Lazy({"本文": ["良い"]}))["empty"].tolist() == [False]
+
+
+def test_empty_batches_have_the_types_of_full_ones(predictor):
+    for full, empty in (
+        (predictor(pa.table({"本文": ["良い"]})), predictor(pa.table({"本文": pa.array([], pa.string())}))),
+        (
+            predictor(pa.record_batch({"本文": ["良い"]})),
+            predictor(pa.record_batch({"本文": pa.array([], pa.string())})),
+        ),
+    ):
+        assert full.schema == empty.schema
+    frames = [predictor(pd.DataFrame({"本文": some}, dtype=object)) for some in (["良い"], [])]
+    assert frames[0].dtypes.to_dict() == frames[1].dtypes.to_dict()
+
+
+def test_columns_that_are_there_stay(predictor):
+    for batch in (
+        {"本文": ["良い"], "predicted_label": ["mine"]},
+        pd.DataFrame({"本文": ["良い"], "predicted_label": ["mine"]}),
+        pa.table({"本文": ["良い"], "predicted_label": ["mine"]}),
+    ):
+        found = predictor(batch)
+        assert column_of(found, "predicted_label") == ["mine"]
+        assert column_of(found, "predicted_label_2") == ["良い"]
+    frame = pd.DataFrame([["良い", 1, 2]], columns=["本文", "x", "x"])
+    with pytest.raises(DataError, match="JPT-D013"):
+        predictor(frame)
+    with pytest.raises(DataError, match="JPT-D013"):
+        predictor(
+            pa.Table.from_arrays([pa.array(["良い"]), pa.array([1]), pa.array([2])], names=["本文", "x", "x"])
+        )
+    with pytest.raises(TypeError, match="one str"):
+        predictor({"本文": "良い本"})
 
 
 def test_several_labels_and_columns(tiny_encoder, reviews, tmp_path):

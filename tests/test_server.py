@@ -31,14 +31,16 @@ pytest.importorskip("httptools")
 pytest.importorskip("prometheus_client")
 
 from jptextclf import ConfigError, SetupError, load, train
+from jptextclf.atomic import sha256_of
 from jptextclf.bundle import open_bundle, rewrite_record
 from jptextclf.decisions.rule import Rule
+from jptextclf.server import models as models_module
 from jptextclf.server.app import Service, make_app
 from jptextclf.server.bodies import parse
 from jptextclf.server.limits import Limits
 from jptextclf.server.models import Models
 from jptextclf.server.problems import Problem
-from jptextclf.server.running import bind, read_token, require_safe
+from jptextclf.server.running import bind, checked_token, read_token, require_safe
 
 TEXT = "朝食がとても美味しかったです。"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - where no token is, it is refused
@@ -364,6 +366,52 @@ def test_texts_are_in_no_log(client):
     assert marker not in "".join(client.said)
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"text":"' + b'\\"' * 200_000, b'"' * 400_000, b"\\" * 400_000, b'{"text": "' + b"[" * 400_000 + b'"}', b"[]" * 200_000],
+    ids=["an open string", "quotes", "backslashes", "brackets in a string", "pairs"],
+)  # fmt: skip
+def test_no_body_takes_long(client, body):
+    started = time.monotonic()
+    assert client.ask("POST", "/v1/predict", body, JSON)[0] in {400, 422}
+    assert time.monotonic() - started < 5
+
+
+def test_a_wish_for_http_2_is_passed_over(client):
+    body = json.dumps({"text": TEXT}).encode()
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nhost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    )
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as raw:
+        raw.sendall(head + body)
+        assert raw.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_many_requests_at_once_on_one_connection(client):
+    one = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 1000 + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as raw:
+        raw.sendall(one * 60)
+        answer = b""
+        while answer.count(b"HTTP/1.1 200 ") < 60:
+            part = _received(raw)
+            assert part, answer[-500:]
+            answer += part
+
+
+def test_explanations_do_not_hold_up_answers(client):
+    long = "部屋が狭くて、朝食は美味しくて、駅から遠い。" * 20
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(client.post, "/v1/explain", {"texts": [long[:500]] * 4}) for _ in range(2)]
+        time.sleep(0.2)
+        started = time.monotonic()
+        for _ in range(5):
+            assert client.predict(TEXT)["results"]
+        taken = time.monotonic() - started
+        statuses = {one.result()[0] for one in waiting}
+    assert statuses <= {200, 503}
+    assert taken < 5
+
+
 # --- batches, in this process ---
 
 
@@ -478,6 +526,52 @@ def test_a_token_is_needed_where_others_could_listen(tmp_path):
             read_token(file)
     file.write_text("a-token-that-is-long\n", encoding="utf-8")
     assert read_token(file) == "a-token-that-is-long"
+
+
+@pytest.mark.parametrize("token", ["a", " ", "", "\udcff\udcfeabcdefghijklmnop", "with a space in it here"])
+def test_a_token_in_the_environment_is_looked_at_too(token):
+    with pytest.raises(ConfigError, match="JPT-U242"):
+        checked_token(token, "JPTEXTCLF_TOKEN")
+    assert checked_token("  0123456789abcdef\n", "JPTEXTCLF_TOKEN") == "0123456789abcdef"
+
+
+def test_a_bundle_is_read_from_a_copy(trained, tmp_path, monkeypatch):
+    """Another bundle takes its place while it is read: what answers is the one whose record was read first."""
+    run = shutil.copytree(trained.path, tmp_path / "run")
+    read = models_module.load
+
+    def replaced_meanwhile(path, **options):
+        shutil.rmtree(run)
+        run.mkdir()
+        (run / "jptextclf.json").write_text("{}")
+        return read(path, **options)
+
+    monkeypatch.setattr(models_module, "load", replaced_meanwhile)
+    models = Models([run], device="cpu")
+    models.load()
+    assert models.find(None).version == sha256_of(trained.path / "jptextclf.json")[:12]
+    assert models.find(None).name == "run"
+
+
+def test_a_bundle_that_was_half_copied_is_looked_at_again(trained, tmp_path):
+    run = shutil.copytree(trained.path, tmp_path / "run")
+    models = Models([run], device="cpu")
+    models.load()
+    first = models.find(None).version
+    bundle = open_bundle(run)
+    weights = (run / "model.safetensors").read_bytes()
+    rewrite_record(replace(bundle, rule=Rule(review=((0.0, 1.1),) * bundle.schema.n_labels)))
+    (run / "model.safetensors").write_bytes(weights[:100])
+    assert not models.replace(models.changed()[0])
+    # It is told of once ...
+    assert models.changed() == []
+    models.try_again()
+    assert models.changed() == [run]
+    assert not models.replace(run)
+    (run / "model.safetensors").write_bytes(weights)
+    # ... and looked at again as soon as a file is another one.
+    assert models.replace(models.changed()[0])
+    assert models.find(None).version != first
 
 
 def test_a_port_in_use_is_told():
@@ -685,7 +779,7 @@ def test_schemathesis_finds_nothing(client, tmp_path):
 def test_the_page_in_a_browser(client, tmp_path):
     """Type a review, see label, probabilities, words and tokens; nothing that axe minds."""
     address = f"http://127.0.0.1:{client.port}/"
-    shown = chromium.dom_of(address + "?text=" + urllib.parse.quote(TEXT))
+    shown = chromium.dom_of(address + "#text=" + urllib.parse.quote(TEXT))
     assert "良い" in shown
     assert shown.count("<progress") == 2
     assert 'class="words"' in shown
@@ -775,3 +869,73 @@ def typing_page(page, script, driver, port):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.full
+def test_a_thousand_sockets_that_say_nothing(client):
+    """Idle and dribbling ones; health and answers stay."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 3000:
+        pytest.skip("needs 3,000 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
+    held = []
+    try:
+        for number in range(1000):
+            raw = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+            if number % 2:
+                raw.sendall(
+                    b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
+                )
+            held.append(raw)
+        for _ in range(20):
+            started = time.monotonic()
+            assert client.ask("GET", "/healthz")[0] == 200
+            assert time.monotonic() - started < 2
+        assert client.predict(TEXT)["results"]
+        # Those that dribble are cut off after 20 seconds.
+        time.sleep(22)
+        dribbling = held[1]
+        dribbling.settimeout(5)
+        assert _received(dribbling).startswith(b"HTTP/1.1 408 ")
+    finally:
+        for raw in held:
+            raw.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.full
+def test_hours_of_requests_take_no_more_memory_and_handles(trained, reviews):
+    """Ten minutes, or JPTEXTCLF_SOAK_SECONDS, of good and bad requests."""
+    seconds = float(os.environ.get("JPTEXTCLF_SOAK_SECONDS", "600"))
+    with serving(trained.path) as client:
+        texts, stop, found = [text for text, _ in reviews], time.monotonic() + seconds, []
+
+        def asking(number):
+            n = number
+            while time.monotonic() < stop:
+                n += 1
+                client.predict(texts[n % len(texts)] * (1 + n % 30), *texts[: n % 7])
+                client.post("/v1/predict", {"text": n})
+                client.post("/v1/explain", {"text": texts[n % len(texts)]}) if n % 10 == 0 else None
+                client.ask("GET", f"/nothing/{n}")
+            return n
+
+        with ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(asking, number) for number in range(4)]
+            while time.monotonic() < stop:
+                time.sleep(seconds / 20)
+                found.append((_memory(client.process.pid), _open_files(client.process.pid)))
+            assert all(one.result() > 10 for one in waiting)
+        settled, last = found[len(found) // 2], found[-2]
+        minutes = seconds / 60 / 2
+        assert last[0] - settled[0] < 3 + minutes, found
+        assert last[1] <= settled[1] + 10, found
+
+
+def _memory(pid):
+    """Resident memory in MiB."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.is_file():
+        return 0
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="utf-8"))[1]) / 1024

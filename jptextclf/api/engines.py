@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections import Counter
 from contextlib import contextmanager
@@ -48,6 +50,12 @@ class Piece:
     """Column that the model needs -> its cells."""
     first: int
     """Number of the first row, for errors."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of everything that a model looks at."""
+        written = json.dumps([self.texts, sorted(self.beside.items())])
+        return hashlib.sha256(written.encode()).hexdigest()
 
 
 class Engine(Protocol):

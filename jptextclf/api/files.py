@@ -101,7 +101,7 @@ def predict_file(
     extra = _extra_places(table, opened)
     asked = ["needs_review"] if opened.bundle.rule.asks else []
     added = [*_ADDED, *asked, *(f"probability:{name}" for name in opened.schema.names if probabilities)]
-    names = _unused_names(table.columns, added)
+    names = unused_names(table.columns, added)
     read = truncated = empty = reused = 0
     odd: Counter[str] = Counter()
     form = Path(output).suffix.lower()
@@ -125,7 +125,13 @@ def predict_file(
         phase(show, text("predict.phase"), None),
         # First, so that what was computed is let go of after the output is there.
         kept_answers(place, identity, resume=resume) as kept,
-        open_writer(output, columns=(*table.columns, *names), encoding=encoding, source=table.path) as writer,
+        open_writer(
+            output,
+            columns=(*table.columns, *names),
+            encoding=encoding,
+            source=table.path,
+            source_columns=table.columns,
+        ) as writer,
         open_engine(engine, opened, how, address=address, workers=workers, progress=show) as working,
     ):
         for rows, made, is_kept in _answered(_pieces(table, found, extra), kept, working):
@@ -158,21 +164,20 @@ def _answered(
     pieces: Iterator[tuple[int, list[Row], Piece]], kept: KeptAnswers, engine: Engine
 ) -> Iterator[tuple[list[Row], dict[str, Any], bool]]:
     """The rows in their order with their answers, and whether these were computed before."""
-    waiting: deque[tuple[int, list[Row], dict[str, Any] | None, Any]] = deque()
+    waiting: deque[tuple[int, str, list[Row], dict[str, Any] | None, Any]] = deque()
 
     def first() -> tuple[list[Row], dict[str, Any], bool]:
-        number, rows, made, handle = waiting.popleft()
+        number, digest, rows, made, handle = waiting.popleft()
         if made is not None:
             return rows, made, True
-        made = engine.result(handle)
+        made = {**engine.result(handle), "digest": digest}
         kept.write(number, made)
         return rows, made, False
 
     for number, rows, piece in pieces:
-        made = kept.read(number)
-        if made is not None and len(made["cells"]) != len(rows):
-            made = None
-        waiting.append((number, rows, made, None if made is not None else engine.submit(piece)))
+        digest = piece.digest
+        made = kept.read(number, digest=digest, n_rows=len(rows))
+        waiting.append((number, digest, rows, made, None if made is not None else engine.submit(piece)))
         if len(waiting) > engine.ahead:
             yield first()
     while waiting:
@@ -223,7 +228,7 @@ def _extra_places(table: Table, run: Run) -> dict[str, int]:
     return places
 
 
-def _unused_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def unused_names(taken: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Names for new columns; one that the file has already gets a number."""
     names = []
     for name in wanted:

@@ -28,7 +28,7 @@ from jptextclf.errors import ConfigError, SetupError, WorkError
 from jptextclf.messages import listing, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
@@ -43,6 +43,8 @@ FORMATS: dict[str, Format] = {
 }
 """Suffix -> form."""
 
+LEFTOVER = ".jptextclf.tmp"
+"""How the name of a file ends that is not finished."""
 _ROW_GROUP = 8_192
 """Rows of a Parquet file that are written together."""
 EXCEL_ROWS = 1_048_576
@@ -63,6 +65,9 @@ class Writer(ABC):
 
     :param target: the file, for errors
     """
+
+    _without_nan = True
+    """Whether the form has no NaN and no infinity."""
 
     def __init__(self, columns: Sequence[str], target: Path) -> None:
         self.columns = tuple(columns)
@@ -101,7 +106,7 @@ class Writer(ABC):
             raise ValueError(f"{len(cells)} cells for {len(self.columns)} columns")
         self.rows += 1
         try:
-            self._write([_finite(value) for value in cells])
+            self._write([_finite(value) for value in cells] if self._without_nan else cells)
         except OSError as error:
             raise _write_error(self._target, error) from error
 
@@ -178,14 +183,26 @@ class _JsonWriter(_TextWriter):
 
 
 class _ParquetWriter(Writer):
-    """Columns of a Parquet source keep their types; others have that of their first values.
+    """Columns of a Parquet source keep their types; those of others are text, whose cells may be of any type.
 
-    :param types: column -> type of Arrow, where it is known
+    Added columns, which no source has, have the type of their values.
+
+    :param fields: column -> field of Arrow, of a Parquet source
+    :param is_text: columns of another source
     """
 
-    def __init__(self, file: IO[bytes], columns: Sequence[str], target: Path, types: dict[str, Any]) -> None:
+    _without_nan = False
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        columns: Sequence[str],
+        target: Path,
+        fields: dict[str, Any],
+        is_text: Collection[str],
+    ) -> None:
         super().__init__(columns, target)
-        self._file, self._types = file, types
+        self._file, self._fields, self._is_text = file, fields, is_text
         self._waiting: list[Sequence[Any]] = []
         self._opened: Any = None
 
@@ -200,15 +217,19 @@ class _ParquetWriter(Writer):
 
         values = list(zip(*self._waiting, strict=True)) if self._waiting else [()] * len(self.columns)
         if self._opened is None:
-            fields = [
-                (name, self._types.get(name) or _arrow_type(some))
-                for name, some in zip(self.columns, values, strict=True)
-            ]
+            fields = [self._field(name, some) for name, some in zip(self.columns, values, strict=True)]
             self._opened = parquet.ParquetWriter(self._file, pa.schema(fields))
         schema = self._opened.schema
         arrays = [_arrow_array(some, field.type) for some, field in zip(values, schema, strict=True)]
         self._opened.write_table(pa.Table.from_arrays(arrays, schema=schema))
         self._waiting = []
+
+    def _field(self, name: str, values: Sequence[Any]) -> Any:
+        import pyarrow as pa
+
+        if name in self._fields:
+            return self._fields[name]
+        return pa.field(name, pa.string() if name in self._is_text else _arrow_type(values))
 
     def finish(self) -> None:
         if self._waiting or self._opened is None:
@@ -287,6 +308,7 @@ def open_writer(
     encoding: str | None = None,
     format: str | None = None,  # noqa: A002 the word of the command line
     source: str | os.PathLike[str] | None = None,
+    source_columns: Collection[str] = (),
 ) -> Iterator[Writer]:
     """A writer whose file appears, synced to the disk, when the block ends well; else what was there stays.
 
@@ -294,6 +316,7 @@ def open_writer(
     :param encoding: None: UTF-8, for CSV with a byte order mark, which Excel wants. Not for Excel files
     :param format: ``csv``, ``tsv``, ``jsonl``, ``parquet`` or ``excel``; None: by the suffix
     :param source: the file that is being read; it is not written over
+    :param source_columns: those of ``columns`` that come from it
     :raises ConfigError: no such form (``JPT-U043``) or encoding (``JPT-U030``), the file is ``source``
         (``JPT-U044``), something that is no file (``JPT-U045``)
     :raises WorkError: the file cannot be written (``JPT-W030``)
@@ -305,18 +328,20 @@ def open_writer(
         raise ConfigError("U044", path=target)
     if target.exists() and not target.is_file():
         raise ConfigError("U045", path=target)
-    types = _types_of(source) if form == "parquet" else {}
+    types = _types_of(source, source_columns) if form == "parquet" else ({}, ())
     with _atomic(target) as file, _writing(file, form, columns, codec, target, types) as writer:
         yield writer
 
 
-def _types_of(source: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Column -> type of Arrow, of a Parquet file; nothing of others."""
+def _types_of(
+    source: str | os.PathLike[str] | None, columns: Collection[str]
+) -> tuple[dict[str, Any], Collection[str]]:
+    """Fields of a Parquet source by name; or the columns of another one, which are text."""
     if source is None or Path(source).suffix.lower() != ".parquet":
-        return {}
+        return {}, columns
     from pyarrow import parquet
 
-    return {field.name: field.type for field in parquet.read_schema(source)}
+    return {field.name: field.remove_metadata() for field in parquet.read_schema(source)}, ()
 
 
 def without_forbidden(cell: str) -> str:
@@ -396,13 +421,18 @@ def _codec(form: Format, encoding: str | None) -> str:
 
 @contextmanager
 def _writing(
-    file: IO[bytes], form: Format, columns: Sequence[str], codec: str, target: Path, types: dict[str, Any]
+    file: IO[bytes],
+    form: Format,
+    columns: Sequence[str],
+    codec: str,
+    target: Path,
+    types: tuple[dict[str, Any], Collection[str]],
 ) -> Iterator[Writer]:
     writer: Writer
     if form == "excel":
         writer = _ExcelWriter(file, columns, target)
     elif form == "parquet":
-        writer = _ParquetWriter(file, columns, target, types)
+        writer = _ParquetWriter(file, columns, target, *types)
     elif form == "jsonl":
         writer = _JsonWriter(file, columns, target, codec)
     else:
@@ -423,7 +453,7 @@ def _atomic(target: Path) -> Iterator[IO[bytes]]:
     """A sibling file that takes the place of ``target`` when the block ends well, else it is removed."""
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else _default_mode()
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=LEFTOVER)
     except OSError as error:
         raise _write_error(target, error) from error
     sibling = Path(name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
 import time
 import uuid
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +22,14 @@ from starlette.routing import Route
 from jptextclf.errors import ConfigError, DataError
 from jptextclf.explanation import explain_texts
 from jptextclf.messages import text
-from jptextclf.server.batching import Batcher
+from jptextclf.server.batching import Batcher, Stoppable
 from jptextclf.server.bodies import Asked, parse, read_body
 from jptextclf.server.metrics import CONTENT_TYPE, Metrics
 from jptextclf.server.openapi import document
 from jptextclf.server.problems import Problem
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from jptextclf.server.models import Models, Served
 
 log = logging.getLogger("jptextclf.server")
+_SMALL_BODY = 50_000
+"""Bytes that are parsed at once."""
 _OPEN = {"/healthz", "/readyz", "/", "/page.js", "/page.css", "/openapi.json"}
 """Routes that need no token: they say nothing of texts or models."""
 _PAGE = {
@@ -88,8 +93,8 @@ class Service:
         found = []
         for number, one in enumerate(asked.texts):
             columns = {name: [asked.cells[number][name]] for name in served.columns}
-            work = _explaining(served, one, asked.label, columns)
-            found.append(await self.batcher.compute(work))
+            work = partial(_explained, served, one, asked.label, columns)
+            found.append(await self.batcher.explain(work))
         return answer({"model": served.identity(), "results": found})
 
     async def tokens(self, request: Request) -> Response:
@@ -141,7 +146,11 @@ class Service:
 
     async def _asked(self, request: Request, texts: int, characters: int, *, label: bool = False) -> Asked:
         body = await read_body(request, self.limits)
-        return parse(body, self.limits, texts=texts, characters=characters, label=label)
+        parsing = partial(parse, body, self.limits, texts=texts, characters=characters, label=label)
+        if len(body) <= _SMALL_BODY:
+            return parsing()
+        # A large one takes its time, in which others are answered.
+        return await asyncio.get_running_loop().run_in_executor(None, parsing)
 
     def _served(self, asked: Asked) -> Served:
         """The model that is asked for; it must have the columns that it needs."""
@@ -152,15 +161,14 @@ class Service:
         return served
 
 
-def _explaining(
-    served: Served, one: str, label: str | None, columns: Mapping[str, list[str]]
-) -> Callable[[], dict[str, Any]]:
-    def work() -> dict[str, Any]:
-        found = explain_texts(served.predictor, [one], label=label, columns=columns or None)
-        said: dict[str, Any] = found.texts[0].to_json()
-        return said
-
-    return work
+def _explained(
+    served: Served, one: str, label: str | None, columns: Mapping[str, list[str]], stop: threading.Event
+) -> dict[str, Any]:
+    """:param stop: set where nobody waits any more"""
+    predictor = Stoppable(served.predictor, stop)
+    found = explain_texts(predictor, [one], label=label, columns=columns or None)  # type: ignore[arg-type]
+    said: dict[str, Any] = found.texts[0].to_json()
+    return said
 
 
 def answer(found: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

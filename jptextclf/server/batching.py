@@ -6,6 +6,7 @@ A text is tied to a model when it is queued, so that another model that takes it
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jptextclf.long_texts import EncodedTexts
+from jptextclf.progress import Silent
 from jptextclf.server.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jptextclf.prediction import Prediction, Predictor
     from jptextclf.server.limits import Limits
     from jptextclf.server.metrics import Metrics
     from jptextclf.server.models import Served
@@ -62,6 +65,8 @@ class Batcher:
         self._items: deque[_Item] = deque()
         self._n_pending = 0
         self._arrived = asyncio.Event()
+        self._n_explaining = 0
+        self._explaining = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._others = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
         self._task: asyncio.Task[None] | None = None
@@ -74,6 +79,7 @@ class Batcher:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._explaining.shutdown(wait=False, cancel_futures=True)
         self._computing.shutdown(wait=True)
         self._others.shutdown(wait=True)
 
@@ -107,22 +113,31 @@ class Batcher:
                 item.answer.cancel()
             self._count(-len(texts))
 
-    async def compute(self, work: Callable[[], Any]) -> Any:
-        """Run something else on the thread that computes, between two batches.
+    async def explain(self, work: Callable[[threading.Event], Any]) -> Any:
+        """Do something long beside the batches, one thing at a time; it is told when nobody waits any more.
 
-        :raises Problem: 503, the queue is full or it takes too long
+        :raises Problem: 503, too much of it waits, or it takes too long
         """
-        self._require_room(1)
-        self._count(1)
+        if self._n_explaining >= self._limits.queued_explanations:
+            raise Problem(503, "W050", retry_after=5, most=self._limits.queued_explanations)
+        self._n_explaining += 1
+        stop = threading.Event()
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._explaining, work, stop)
+        # Counted until it really ends.
+        running.add_done_callback(self._explained)
         try:
-            loop = asyncio.get_running_loop()
-            return await asyncio.wait_for(
-                loop.run_in_executor(self._computing, work), self._limits.answer_seconds
-            )
+            return await asyncio.wait_for(asyncio.shield(running), self._limits.answer_seconds)
         except TimeoutError as error:
             raise Problem(503, "W051", retry_after=5, seconds=self._limits.answer_seconds) from error
         finally:
-            self._count(-1)
+            stop.set()
+
+    def _explained(self, done: asyncio.Future[Any]) -> None:
+        self._n_explaining -= 1
+        if not done.cancelled():
+            # Whoever waited has got it; where nobody did, it is the stop.
+            done.exception()
 
     def _require_room(self, n: int) -> None:
         if self._n_pending + n > self._limits.queued_texts:
@@ -206,3 +221,34 @@ def _computed(batch: Sequence[_Item]) -> list[Answered]:
             batch, said.labels, said.probabilities, said.needs_review, said.truncated, said.empty, strict=True
         )
     ]  # fmt: skip
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """Nobody waits for the answer any more."""
+
+
+class Stoppable:
+    """A predictor whose work ends, between two of its own batches, where nobody waits any more."""
+
+    def __init__(self, predictor: Predictor, stop: threading.Event) -> None:
+        self._predictor, self._stop = predictor, stop
+        self.schema, self.adapter = predictor.schema, predictor.adapter
+
+    def predict(
+        self, texts: Sequence[str], *, columns: Mapping[str, Any] | None = None, **_more: Any
+    ) -> Prediction:
+        """As :meth:`jptextclf.prediction.Predictor.predict`.
+
+        :raises Stopped: nobody waits
+        """
+        return self._predictor.predict(texts, columns=columns, progress=_Watching(self._stop))
+
+
+class _Watching(Silent):
+    def __init__(self, stop: threading.Event) -> None:
+        self._event = stop
+
+    def advance(self, n: int, note: str = "") -> None:
+        del n, note
+        if self._event.is_set():
+            raise Stopped

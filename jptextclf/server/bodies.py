@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _READ_ANYWAY = 8
 """Times the limit."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MARKS = re.compile(r'["\\\[\]{}]')
 _JSON = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?\Z", re.IGNORECASE)
 
 
@@ -132,8 +132,7 @@ def _json(body: bytes, depth: int) -> Any:
         written = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Problem(400, "U226", problem=f"UTF-8: {error.reason}, {error.start}") from error
-    if _depth(written) > depth:
-        raise Problem(400, "U226", problem=f"depth > {depth}")
+    _require_shallow(written, depth)
     try:
         found = FINITE_DECODER.decode(written)
     except (ValueError, RecursionError) as error:
@@ -143,13 +142,28 @@ def _json(body: bytes, depth: int) -> Any:
     return found
 
 
-def _depth(written: str) -> int:
-    """How deep brackets are nested, those in strings left out."""
-    deepest = now = 0
-    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", written)):
-        now += 1 if bracket in "[{" else -1
-        deepest = max(deepest, now)
-    return deepest
+def _require_shallow(written: str, most: int) -> None:
+    """That brackets are not nested too deep, those in strings left out; in one pass, whatever is written.
+
+    :raises Problem: they are
+    """
+    now, is_string, escaped = 0, False, -1
+    for found in _MARKS.finditer(written):
+        mark = found[0]
+        if found.start() == escaped:
+            continue
+        if is_string:
+            if mark == "\\":
+                escaped = found.start() + 1
+            is_string = mark != '"'
+        elif mark == '"':
+            is_string = True
+        elif mark in "[{":
+            now += 1
+            if now > most:
+                raise Problem(400, "U226", problem=f"depth > {most}")
+        elif mark in "]}":
+            now -= 1
 
 
 def _has_surrogate(found: Any) -> bool:

@@ -22,6 +22,8 @@ class Limits:
     header_bytes: int = 32 * 2**10
     queued_texts: int = 2_048
     """Texts that wait or are computed, of all requests together."""
+    queued_explanations: int = 8
+    """Texts whose words are weighed, or that wait for it."""
     batch_texts: int = 128
     batch_tokens: int = 8_192
     """Pieces of one batch."""

@@ -6,8 +6,12 @@ A bundle is read, checked against its manifest and asked once before it answers 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
+import shutil
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +25,6 @@ from jptextclf.server.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from jptextclf.bundle import Bundle, RunPrecision
     from jptextclf.prediction import Predictor
@@ -83,7 +86,7 @@ class Models:
     precision: RunPrecision | None = None
     served: dict[str, Served] = field(default_factory=dict)
     _refused: set[str] = field(default_factory=set)
-    """sha256 of the records of bundles that could not be read, so that each is tried and told of once."""
+    """Names, sizes and times of the files of bundles that could not be read, so that each is tried and told of once."""
 
     def load(self) -> None:
         """Read all.
@@ -114,45 +117,68 @@ class Models:
             # While it is replaced it may be gone for a moment.
             with contextlib.suppress(OSError):
                 now = sha256_of(one.path / RUN_RECORD)
-                if not now.startswith(one.version) and now not in self._refused:
+                if not now.startswith(one.version) and _stamp(one.path) not in self._refused:
                     found.append(one.path)
         return found
+
+    def try_again(self) -> None:
+        """Also look at bundles that could not be read before."""
+        self._refused.clear()
 
     def replace(self, path: Path) -> bool:
         """Read the bundle anew and let it answer from now on; where it cannot be read the old one goes on.
 
         Requests that are there already are answered by the model that they came for.
         """
-        record = ""
+        stamp = ""
         try:
-            record = sha256_of(path / RUN_RECORD)
+            stamp = _stamp(path)
             found = self._read(path)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new bundle, the old one goes on
             log.error(text("serve.kept", path=path, problem=str(error)))
-            self._refused.add(record)
+            self._refused.add(stamp)
             return False
         self.served = {**self.served, found.name: found}
         log.info(text("serve.replaced", name=found.name, version=found.version))
         return True
 
     def _read(self, path: Path) -> Served:
-        run = load(path, device=self.device, precision=self.precision)
-        verdict = self._verdict(path)
-        predictor = run.predictor
-        _detach(predictor)
-        columns = {name: [""] for name in run.bundle.extra_columns}
-        # The first one takes longer, and what cannot compute should say so now.
-        predictor.predict(["準備"], columns=columns or None)
-        version = sha256_of(path / RUN_RECORD)[:12]
-        return Served(path.resolve().name, path, run.bundle, predictor, version, verdict)
+        """Read a bundle from a copy of its own, so that another one that takes its place meanwhile is no part of it.
 
-    def _verdict(self, path: Path) -> dict[str, Any] | None:
+        The copy is checked against its manifest; it holds what one bundle holds, or it is refused.
+        """
+        name = path.resolve().name
+        with tempfile.TemporaryDirectory(prefix="jptextclf-serve-", ignore_cleanup_errors=True) as place:
+            copied = Path(place) / (name or "run")
+            if not path.is_dir():
+                # Says what is wrong with it.
+                load(path)
+            shutil.copytree(path, copied)
+            run = load(copied, device=self.device, precision=self.precision)
+            verdict = self._verdict(copied, path)
+            predictor = run.predictor
+            _detach(predictor)
+            columns = {one: [""] for one in run.bundle.extra_columns}
+            # The first one takes longer, and what cannot compute should say so now.
+            predictor.predict(["準備"], columns=columns or None)
+            version = sha256_of(copied / RUN_RECORD)[:12]
+        return Served(name, path, run.bundle, predictor, version, verdict)
+
+    def _verdict(self, copied: Path, path: Path) -> dict[str, Any] | None:
         if self.use is None:
             return None
-        found = license_check(path, self.use)
+        found = license_check(copied, self.use)
         if found.verdict is Verdict.BLOCKED:
             raise LicenseError("L013", path=path, use=self.use, verdict=str(found.verdict))
         return {"use": self.use, "verdict": str(found.verdict)}
+
+
+def _stamp(path: Path) -> str:
+    """:raises OSError: it is gone"""
+    files = sorted((one.relative_to(path).as_posix(), one.stat()) for one in path.rglob("*") if one.is_file())
+    return hashlib.sha256(
+        repr([(name, found.st_size, found.st_mtime_ns) for name, found in files]).encode()
+    ).hexdigest()
 
 
 def _detach(predictor: Predictor) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import re
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jptextclf.server")
 _SHORTEST_TOKEN = 16
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 def read_token(file: Path) -> str:
@@ -40,9 +42,18 @@ def read_token(file: Path) -> str:
         token = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("U241", path=file, problem=str(error)) from error
-    if len(token) < _SHORTEST_TOKEN or not token.isprintable() or not token.isascii() or " " in token:
-        raise ConfigError("U242", path=file, least=_SHORTEST_TOKEN)
-    return token
+    return checked_token(token, str(file))
+
+
+def checked_token(token: str, source: str) -> str:
+    """A token that a header can hold and nobody guesses.
+
+    :raises ConfigError: it is not (``JPT-U242``)
+    """
+    found = token.strip()
+    if len(found) < _SHORTEST_TOKEN or not found.isprintable() or not found.isascii() or " " in found:
+        raise ConfigError("U242", path=source, least=_SHORTEST_TOKEN)
+    return found
 
 
 def require_safe(host: str, *, has_token: bool) -> None:
@@ -146,6 +157,7 @@ class _Server(uvicorn.Server):
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), seconds or None)
+                service.models.try_again()
             self._again.clear()
             await reload(service)
 
@@ -181,14 +193,19 @@ def _protocol(limits: Limits) -> type[HttpToolsProtocol]:
         def data_received(self, data: bytes) -> None:
             if not self._in_headers and (self.cycle is None or self.cycle.response_complete):
                 # The first bytes of a request: from here on it is timed.
-                self._in_headers, self._header_bytes = True, 0
+                self._in_headers = True
                 self._start(limits.header_seconds)
+                data = _without_upgrade(data)
             try:
                 super().data_received(data)
             except (UnicodeDecodeError, ValueError):
                 # A path that is no ASCII, or no path.
                 self.send_400_response("Invalid HTTP request received.")
                 return
+
+        def on_message_begin(self) -> None:
+            self._header_bytes = 0
+            super().on_message_begin()
 
         def on_url(self, url: bytes) -> None:
             super().on_url(url)
@@ -249,6 +266,15 @@ def _protocol(limits: Limits) -> type[HttpToolsProtocol]:
             self.transport.close()
 
     return Timed
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The beginning of a request without its wish for another protocol, after which no body would be read.
+
+    Clients of HTTP/2 send it with their first request, and are content with HTTP/1.1.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head) + end + rest if end else data
 
 
 def describe(listening: socket.socket) -> str:

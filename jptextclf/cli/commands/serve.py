@@ -66,11 +66,15 @@ def serve(
             raise SetupError("E001", package=package, extra="serve", what="jptextclf serve")
     from jptextclf.server.limits import Limits
     from jptextclf.server.models import Models
-    from jptextclf.server.running import bind, describe, log_to, read_token, require_safe
+    from jptextclf.server.running import bind, checked_token, describe, log_to, read_token, require_safe
     from jptextclf.server.running import serve as run_server
 
     talk = Talk(quiet=quiet)
-    token = read_token(token_file) if token_file is not None else os.environ.get(TOKEN_VARIABLE) or None
+    token = None
+    if token_file is not None:
+        token = read_token(token_file)
+    elif TOKEN_VARIABLE in os.environ:
+        token = checked_token(os.environ[TOKEN_VARIABLE], TOKEN_VARIABLE)
     require_safe(serve_host, has_token=token is not None)
     limits = replace(
         Limits(), batch_texts=max_batch, wait_ms=max_wait_ms, queued_texts=max_queue, texts=max_texts, answer_seconds=serve_timeout,

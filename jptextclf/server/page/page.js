@@ -206,7 +206,8 @@ onSubmit("access", async () => {
   by("access").hidden = true;
 });
 translate(navigator.language.startsWith("ja") ? "ja" : "en");
-const asked = new URLSearchParams(location.search).get("text");
+// Behind the #, which no browser sends and no server logs.
+const asked = new URLSearchParams(location.hash.slice(1)).get("text");
 start().then(() => {
   if (asked) {
     by("text").value = asked;
