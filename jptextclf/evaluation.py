@@ -184,6 +184,8 @@ class Evaluation:
             )  # fmt: skip
         if self.votes is not None and self.votes.n_left_out:
             remarks.append(text("vote_scores.left_out", n=self.votes.n_left_out))
+        if self.probe is not None and any(not one.keeps for one in self.probe.ways):
+            remarks.append(text("probe.note"))
         if self.n_truncated:
             remarks.append(text("evaluation.truncated", n=self.n_truncated, total=self.n_texts))
         if self.n_empty:

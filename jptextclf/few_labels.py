@@ -237,6 +237,8 @@ def settle(splits: Mapping[Split, Examples], config: TrainConfig, *, progress: P
     if "validation" in splits:
         return Settled(final, splits, found, None)
     progress.say(text("few.all_texts", n=len(train)))
+    if chosen == "finetune":
+        progress.say(text("few.on_training"))
     return Settled(final, {**splits, "validation": train}, found, OutOfFold(probabilities[chosen], folds))
 
 

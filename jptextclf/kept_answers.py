@@ -68,6 +68,11 @@ def directory_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.unfinished")
 
 
+def is_unfinished(output: Path) -> bool:
+    """Whether something was computed for an output that is not there."""
+    return any(directory_of(output).glob(_SHARDS))
+
+
 @contextmanager
 def kept_answers(output: Path, identity: Mapping[str, Any], *, resume: bool) -> Iterator[KeptAnswers]:
     """The shards of an output, which are removed when the block ends well.

@@ -22,7 +22,7 @@ from pyarrow import parquet
 from jptextclf import ConfigError, DataError, SetupError, load, predict_file, train
 from jptextclf.api import engines, files
 from jptextclf.batch import Predictor
-from jptextclf.kept_answers import directory_of, fingerprint, kept_answers
+from jptextclf.kept_answers import directory_of, fingerprint, is_unfinished, kept_answers
 
 NUMBERS = ("predicted_label", "predicted_probability", "truncated", "empty")
 
@@ -94,7 +94,8 @@ def test_pieces_of_something_else_are_not_taken(trained, many, tmp_path, monkeyp
     with pytest.raises(ConfigError, match="JPT-U147"):
         predict_file(run, many, out, resume=True)
     many.write_bytes(before)
-    # Without --resume it starts anew.
+    # Without --resume it starts anew, and says so.
+    assert is_unfinished(out)
     assert predict_file(run, many, out, probabilities=True).read == 24
     assert not directory_of(out).exists()
 

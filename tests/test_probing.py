@@ -8,7 +8,7 @@ import pytest
 from chromium import violations
 from click.testing import CliRunner
 
-from jptextclf import evaluate
+from jptextclf import ConfigError, evaluate
 from jptextclf.adapters.mecab import analyse
 from jptextclf.cli import cli
 from jptextclf.evaluation import Evaluation
@@ -171,6 +171,11 @@ def test_the_probe_counts_what_flips():
     assert "negation" not in found.kinds()
     assert Probe.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert 0 <= ways["hiragana"].low < ways["hiragana"].share <= ways["hiragana"].high <= 1
+
+
+def test_a_report_without_data_has_no_probe(trained):
+    with pytest.raises(ConfigError, match="JPT-U246"):
+        trained.report(probe=True)
 
 
 def test_several_labels_flip_where_one_does():

@@ -30,7 +30,7 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("httptools")
 pytest.importorskip("prometheus_client")
 
-from jptextclf import ConfigError, SetupError, load, train
+from jptextclf import ConfigError, LicenseError, SetupError, load, train
 from jptextclf.atomic import sha256_of
 from jptextclf.bundle import open_bundle, rewrite_record
 from jptextclf.decisions.rule import Rule
@@ -725,6 +725,9 @@ def test_two_models_and_columns(trained, tmp_path, tiny_encoder, reviews):
         device="cpu",
         report=False,
     )
+    # Nobody has said what these data are, so a person must decide.
+    with pytest.raises(LicenseError, match="JPT-L013"):
+        Models([other.path], use="saas-api-commercial", device="cpu").load()
     with serving(trained.path, other.path) as client:
         assert client.predict(TEXT)["model"]["name"] == trained.path.name
         found = client.predict({"text": TEXT, "columns": {"stars": 3}}, model="other")

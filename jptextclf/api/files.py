@@ -15,7 +15,7 @@ from jptextclf.data.rows import folded_name, text_of
 from jptextclf.data.tables import Table, open_table
 from jptextclf.data.writers import open_writer
 from jptextclf.errors import DataError
-from jptextclf.kept_answers import KeptAnswers, fingerprint, kept_answers
+from jptextclf.kept_answers import KeptAnswers, fingerprint, is_unfinished, kept_answers
 from jptextclf.messages import did_you_mean, listing, text
 from jptextclf.progress import Logged, Progress, phase
 
@@ -121,6 +121,8 @@ def predict_file(
         on_too_long,
     )
     place = Path(output).expanduser().resolve()
+    if not resume and is_unfinished(place):
+        show.warn(text("predict.discarded", path=place))
     with (
         phase(show, text("predict.phase"), None),
         # First, so that what was computed is let go of after the output is there.

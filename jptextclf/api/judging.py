@@ -379,6 +379,8 @@ def report(
     """
     show = progress or Logged()
     opened = run if isinstance(run, Run) else load(run, device=device)
+    if data is None and probe:
+        raise ConfigError("U246")
     if data is None:
         there = report_directory(opened.path)
         return write_again(

@@ -17,7 +17,7 @@ Verdict = Literal["stable", "moved", "drifted", "undecided"]
 _VERDICTS: dict[Level, Verdict] = {"none": "stable", "moderate": "moved", "large": "drifted"}
 MEASURES = ("labels", "confidence", "novel", "unknown", "characters", "pieces")
 """Those nearest to what the model answers first."""
-_BLIND = 0.5
+_BLIND = 0.4
 """Smallest D that could be seen, from which on nothing is said where nothing was seen."""
 _FEW = 100
 """Texts below which little can be seen."""

@@ -168,7 +168,7 @@ class Models:
         if self.use is None:
             return None
         found = license_check(copied, self.use)
-        if found.verdict is Verdict.BLOCKED:
+        if found.verdict in {Verdict.NEEDS_REVIEW, Verdict.BLOCKED}:
             raise LicenseError("L013", path=path, use=self.use, verdict=str(found.verdict))
         return {"use": self.use, "verdict": str(found.verdict)}
 

@@ -162,6 +162,7 @@ def data_drift(
     if as_json:
         print_json(found.to_json())
     elif drift_html is not None:
+        talk.say(found.sentence)
         click.echo(drift_html)
     else:
         _show_drift(found)
