@@ -623,12 +623,22 @@ def test_what_cannot_be_served_is_told_at_once(trained, tmp_path):
     assert (code, "JPT-U243" in said) == (2, True)
 
 
-def test_a_run_whose_licences_stand_against_the_use_is_not_served(trained):
+def test_a_run_that_nothing_clears_for_the_use_is_not_served(trained, reviews_csv, tmp_path):
     with pytest.raises(ConfigError):
         Models([trained.path], use="no-such-use", device="cpu").load()
-    models = Models([trained.path], use="internal-research-noncommercial", device="cpu")
+    # Nobody knows the licence of its encoder.
+    with pytest.raises(LicenseError, match=r"JPT-L013.*needs-review"):
+        Models([trained.path], use="internal-research-noncommercial", device="cpu").load()
+    cleared = train(
+        reviews_csv, mode="features", max_length=32, data_origin="own", personal_information="none-confirmed", out=tmp_path / "run",
+        device="cpu", report=False,
+    )  # fmt: skip
+    models = Models([cleared.path], use="internal-research-noncommercial", device="cpu")
     models.load()
-    assert models.find(None).verdict["use"] == "internal-research-noncommercial"
+    assert models.find(None).to_json()["license"] == {
+        "use": "internal-research-noncommercial",
+        "verdict": "ok",
+    }
 
 
 # --- signals and reload ---
