@@ -78,11 +78,10 @@ class Predictor:
         """The batch with ``predicted_label``, ``predicted_probability``, ``truncated``, ``empty``, where the run asks people
         ``needs_review``, and ``probability:<label>`` if asked for.
 
-        Of a multi-label task labels and their probabilities are lists.
+        Of a multi-label task labels and their probabilities are lists. Names that the batch has already get a number, as
+        ``predicted_label_2``.
 
         :param batch: a dict of arrays or lists, a DataFrame, or a table or record batch of Arrow
-        Names that the batch has already get a number, as ``predicted_label_2``.
-
         :raises TypeError: it is none of them
         :raises DataError: there is no column of texts (``JPT-D018``), one that the run needs is missing
             (``JPT-D062``), or a name is there twice (``JPT-D013``)
@@ -134,7 +133,7 @@ class Predictor:
         found = find_columns(names, text_column=wanted, need_label=False)
         texts = [
             joined([cell_of(cell) for cell in row])
-            for row in zip(*(_items(columns[name]) for name in found.text), strict=True)
+            for row in zip(*(columns[name] for name in found.text), strict=True)
         ]
         if missing := [name for name in opened.bundle.extra_columns if name not in columns]:
             hint = did_you_mean(missing[0], names)

@@ -108,8 +108,12 @@ class FewLabels:
             )
             for one in self.tried
         ]
+        return [*said, *self.choice_lines()]
+
+    def choice_lines(self) -> list[str]:
+        """What is chosen and why, as sentences in the language of now."""
         chosen = next(one for one in self.tried if one.way == self.chosen)
-        said.append(text("few.chosen" if chosen.behind == 0 else "few.chosen_simpler", way=chosen.title))
+        said = [text("few.chosen" if chosen.behind == 0 else "few.chosen_simpler", way=chosen.title)]
         yardstick = next(one for one in self.tried if one.way == "ngrams")
         if yardstick.score > chosen.score:
             said.append(text("few.ngrams_better"))

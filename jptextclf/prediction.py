@@ -303,17 +303,23 @@ class Predictor:
         return self._encode(texts, 1, "truncate")
 
     def predict_encoded(
-        self, texts: Sequence[str], encoded: EncodedTexts, *, columns: Mapping[str, Any] | None = None
+        self,
+        texts: Sequence[str],
+        encoded: EncodedTexts,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        on_batch: Callable[[int], None] = lambda _n: None,
     ) -> Prediction:
         """Classify texts that are cut into pieces already, for who wants to know their lengths first.
 
         :param encoded: by :meth:`encode`
         :param columns: as for :meth:`predict`
+        :param on_batch: told how many texts are done
         :raises ConfigError, DataError: as :meth:`predict`
         """
         if not len(texts):
             return self._from_logits([], EncodedTexts.empty(), self._no_logits())
-        return self._computed(texts, encoded, self._cells(columns, len(texts)), lambda _n: None)
+        return self._computed(texts, encoded, self._cells(columns, len(texts)), on_batch)
 
     def _computed(
         self,

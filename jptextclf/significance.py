@@ -121,6 +121,11 @@ def bootstrap_p_value(differences: ArrayLike) -> float:
     return min(1.0, 2 * (fewer + 1) / (len(values) + 1))
 
 
+def p_cell(p_value: float) -> str:
+    """For a table: ``0.0312 -> "0.031"``, and what is smaller than a reader can use as a bound."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
 def wilson(n_right: int, n: int) -> tuple[float, float]:
     """Ends of the 95 % score interval of a share (Wilson, 1927, Probable inference); 0 and 1 for no texts.
 

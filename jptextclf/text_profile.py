@@ -71,7 +71,7 @@ class Profile:
     """
 
     characters: NDArray[np.int32]
-    """*Shape:* ``(texts,)``, as all but the last."""
+    """*Shape:* ``(texts,)``, as all but the last three."""
     pieces: NDArray[np.int32]
     """As far as the model reads."""
     unknown: NDArray[np.int32]

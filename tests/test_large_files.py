@@ -148,24 +148,18 @@ def test_a_fingerprint_sees_both_ends_and_the_size(tmp_path):
     assert fingerprint(file) != first
 
 
+def _command(trained, reviews, path, n_times):
+    """Write the reviews so many times; the command that answers them, up to the path of its output."""
+    lines = [f"{number},{text}" for number in range(n_times) for text, _ in reviews]
+    path.write_text("番号,本文\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    given = ["predict", str(trained.path), "-i", str(path), "--device", "cpu", "-q", "-o"]
+    return [sys.executable, "-m", "jptextclf", *given]
+
+
 def test_killed_for_real(trained, reviews, tmp_path):
     """SIGKILL in the middle, twice; then to the end."""
-    path, whole, out = (tmp_path / name for name in ("many.csv", "whole.csv", "out.csv"))
-    lines = [f"{number},{text}" for number in range(500) for text, _ in reviews]
-    path.write_text("番号,本文\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "jptextclf",
-        "predict",
-        str(trained.path),
-        "-i",
-        str(path),
-        "--device",
-        "cpu",
-        "-q",
-        "-o",
-    ]
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    command = _command(trained, reviews, tmp_path / "many.csv", 500)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, str(whole)], check=True, env=environment, timeout=300)
     kept = directory_of(out)
@@ -474,22 +468,8 @@ def test_ray_that_is_missing_is_told(trained, many, tmp_path, monkeypatch):
 def test_ray_gives_the_same_and_survives_a_killed_worker(trained, reviews, tmp_path):
     """Two workers on this machine; one of them is killed in the middle."""
     pytest.importorskip("ray")
-    path, whole, out = (tmp_path / name for name in ("many.csv", "whole.csv", "out.csv"))
-    lines = [f"{number},{text}" for number in range(2000) for text, _ in reviews]
-    path.write_text("番号,本文\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "jptextclf",
-        "predict",
-        str(trained.path),
-        "-i",
-        str(path),
-        "--device",
-        "cpu",
-        "-q",
-        "-o",
-    ]
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    command = _command(trained, reviews, tmp_path / "many.csv", 2000)
     subprocess.run([*command, str(whole)], check=True, timeout=600)
     process = subprocess.Popen([*command, str(out), "--engine", "ray", "--workers", "2"])
     kept, killed, deadline = directory_of(out), 0, time.monotonic() + 300

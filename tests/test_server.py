@@ -339,16 +339,20 @@ def _open_files(pid):
     return len(list(place.iterdir())) if place.is_dir() else 0
 
 
+def _hold(client, held, n):
+    """Open connections: one that says nothing, the next the start of a request, and so on."""
+    start = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
+    for number in range(n):
+        raw = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+        held.append(raw)
+        if number % 2:
+            raw.sendall(start)
+
+
 def test_idle_and_dribbling_sockets_do_not_stop_the_others(client):
     held = []
     try:
-        for number in range(300):
-            raw = socket.create_connection(("127.0.0.1", client.port), timeout=10)
-            if number % 2:
-                raw.sendall(
-                    b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
-                )
-            held.append(raw)
+        _hold(client, held, 300)
         started = time.monotonic()
         assert client.ask("GET", "/healthz")[0] == 200
         assert client.predict(TEXT)["results"]
@@ -898,13 +902,7 @@ def test_a_thousand_sockets_that_say_nothing(client):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
     held = []
     try:
-        for number in range(1000):
-            raw = socket.create_connection(("127.0.0.1", client.port), timeout=10)
-            if number % 2:
-                raw.sendall(
-                    b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
-                )
-            held.append(raw)
+        _hold(client, held, 1000)
         for _ in range(20):
             started = time.monotonic()
             assert client.ask("GET", "/healthz")[0] == 200

@@ -9,7 +9,6 @@ from jptextclf.data.examples import SPLITS
 from jptextclf.data.loading import load_data
 from jptextclf.drift import Drift, compare_profiles
 from jptextclf.errors import ConfigError, DataError
-from jptextclf.long_texts import encode_texts
 from jptextclf.messages import listing, text
 from jptextclf.progress import Logged, phase
 from jptextclf.text_profile import MOST_TEXTS, Profiled, TrainingWords, every_nth, profile_of, read_profile
@@ -84,11 +83,13 @@ def _profiled(
     beside = {name: list(every_nth(one, MOST_TEXTS)) for name, one in cells.items()}
     predictor = run.predictor
     with phase(progress, text("drift.phase"), len(some)):
-        prediction = predictor.predict(some, columns=beside or None, progress=progress)
-    encoded = encode_texts(
-        predictor.adapter, some, max_length=predictor.max_length, long_texts=predictor.long_texts,
-        window_overlap=predictor.window_overlap,
-    )  # fmt: skip
+        # Once for both: the pieces are counted, and read by the model.
+        encoded = predictor.encode(some)
+        prediction = predictor.predict_encoded(
+            some, encoded, columns=beside or None, on_batch=progress.advance
+        )
+    for note in predictor.notes(prediction.odd_cells, len(some)):
+        progress.warn(note)
     return profile_of(run.schema, some, encoded, prediction.probabilities, known, cuts=cuts)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jptextclf.evaluation import Table
 from jptextclf.messages import listing, text
 from jptextclf.pages.document import fragment
+from jptextclf.significance import p_cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,8 @@ Verdict = Literal["stable", "moved", "drifted", "undecided"]
 _VERDICTS: dict[Level, Verdict] = {"none": "stable", "moderate": "moved", "large": "drifted"}
 MEASURES = ("labels", "confidence", "novel", "unknown", "characters", "pieces")
 """Those nearest to what the model answers first."""
+ALPHA = 0.01
+"""p-value, after Holm, below which a difference is certain."""
 _BLIND = 0.4
 """Smallest D that could be seen, from which on nothing is said where nothing was seen."""
 _FEW = 100
@@ -120,7 +123,7 @@ class Drift:
         measures = Table(
             tuple(text(f"drift.h_{name}") for name in columns),
             tuple(
-                (one.title, *_values(one), f"{_EFFECTS[one.name]} {one.effect:.3f}", _p(one.adjusted), text(f"drift.l_{one.level}"))
+                (one.title, *_values(one), f"{_EFFECTS[one.name]} {one.effect:.3f}", p_cell(one.adjusted), text(f"drift.l_{one.level}"))
                 for one in self.measures
             ),
         )  # fmt: skip
@@ -145,7 +148,7 @@ class Drift:
         if self.novel_words:
             shown = listing((f"{word} ({n:,})" for word, n in self.novel_words), 15)
             found.append(text("drift.novel_words", words=shown))
-        small = [one.title for one in self.measures if one.level == "none" and one.adjusted < 0.01]
+        small = [one.title for one in self.measures if one.level == "none" and one.adjusted < ALPHA]
         if small:
             found.append(text("drift.small", measures=listing(small)))
         if self.n_now < _FEW:
@@ -211,7 +214,3 @@ def _values(one: Measure) -> tuple[str, str]:
         else "{:.1%}"
     )
     return form.format(one.before), form.format(one.now)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,6 +1,6 @@
 """Two profiles of texts -> how far they differ, and whether that may be chance.
 
-A difference counts where it is certain (p < 0.01 after Holm over all measures) and large enough: of a million texts
+A difference counts where it is certain (p < :data:`~jptextclf.drift.content.ALPHA` after Holm over all measures) and large enough: of a million texts
 every difference is certain, of ten none is. From which effect on stands in :data:`BOUNDS`; for the population stability index
 the bounds are those of Siddiqi, Credit Risk Scorecards, 2006, and lengths, which alone make no other kind of text, have wide ones.
 The index is taken less its expectation where nothing moved (Yurdakul, Statistical Properties of Population Stability Index,
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jptextclf.data.rows import shortened
-from jptextclf.drift.content import MEASURES, Drift, Histogram, LabelShift, Level, Measure
+from jptextclf.drift.content import ALPHA, MEASURES, Drift, Histogram, LabelShift, Level, Measure
 from jptextclf.significance import detectable, holm
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from jptextclf.labels import LabelSchema
     from jptextclf.text_profile import Profile, Profiled
 
-ALPHA = 0.01
 BOUNDS = {
     "labels": (0.1, 0.25), "confidence": (0.1, 0.2), "characters": (0.15, 0.4), "pieces": (0.15, 0.4),
     "unknown": (0.05, 0.2), "novel": (0.03, 0.1),

@@ -13,7 +13,7 @@ import numpy as np
 from jptextclf.data.personal import find_personal, masked_start
 from jptextclf.messages import text as message
 from jptextclf.probing.transformations import TRANSFORMATIONS, Transformation
-from jptextclf.significance import wilson
+from jptextclf.significance import right_altogether, wilson
 from jptextclf.text_profile import every_nth
 
 if TYPE_CHECKING:
@@ -177,15 +177,11 @@ class _Compared:
         references: NDArray[Any],
     ) -> None:
         self.schema, self.before, self.after, self.references = schema, before, after, references
-        self.flipped = self._differ(before, after)
+        self.flipped = ~right_altogether(before, after)
         self.change = np.abs(then - values).max(axis=1)
 
-    def _differ(self, one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
-        differ: NDArray[np.bool_] = np.asarray(one != other)
-        return np.asarray(differ.any(axis=1)) if differ.ndim == 2 else differ
-
     def n_right(self, given: NDArray[Any]) -> int:
-        return int((~self._differ(given, self.references)).sum())
+        return int(right_altogether(self.references, given).sum())
 
     def worth_showing(self, *, keeps: bool, shown: Sequence[bool]) -> list[int]:
         """Where the label does not do what the meaning does, the clearest cases first.

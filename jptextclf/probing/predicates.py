@@ -36,21 +36,8 @@ _SET_PHRASES = re.compile(
     "違いま|ほかな|他な|ばなら|いけな|いけま|でしょう|ましょう|だろう|ください|下さい|なし|無し"
 )
 _UNCERTAIN_NOUNS = {
-    "よう",
-    "そう",
-    "みたい",
-    "はず",
-    "つもり",
-    "ところ",
-    "わけ",
-    "の",
-    "ん",
-    "こと",
-    "もの",
-    "ふう",
-    "ばかり",
-    "だけ",
-}
+    "よう", "そう", "みたい", "はず", "つもり", "ところ", "わけ", "の", "ん", "こと", "もの", "ふう", "ばかり", "だけ",
+}  # fmt: skip
 """They say how the speaker means it; what lies before them would have to be denied."""
 _UNCERTAIN = re.compile("ぜひ|是非|初めて|はじめて|方が|ほうが|まさか|せっかく|もっと|もう少し")
 """Words that hang on the predicate being as it is."""
@@ -202,17 +189,17 @@ def _read(
         past="t" in ending,
         negative=pattern.endswith("-"),
         polite="s" in ending or "m" in ending,
-        certain=_is_certain(kind, word, words, sentence),
+        certain=_is_certain(kind, place, words, sentence),
     )
 
 
 def _is_copula(before: Sequence[Morpheme]) -> bool:
     """Whether a word leaves it to ある, or its negation, to say that it is: after で, では, く and くは."""
-    last = [one.surface for one in before[-2:]]
-    return (
-        bool(last)
-        and (last[-1] in {"で", "じゃ"} or (last[-1] in {"は", "も"} and last[0] in {"で", "じゃ"}))
-    ) or (len(before) > 1 and before[-1].surface in {"は", "も"} and before[-2].conjugation == "形容詞")
+    has_topic = len(before) > 1 and before[-1].surface in {"は", "も"}
+    word = before[-2] if has_topic else before[-1] if before else None
+    if word is None:
+        return False
+    return word.surface in {"で", "じゃ"} or (has_topic and word.conjugation == "形容詞")
 
 
 def _is_known(kind: Kind, word: Morpheme, before: Sequence[Morpheme]) -> bool:
@@ -228,8 +215,8 @@ def _is_known(kind: Kind, word: Morpheme, before: Sequence[Morpheme]) -> bool:
     return word.base.endswith("い") and word.lemma_reading != "ナイ"
 
 
-def _is_certain(kind: Kind, word: Morpheme, words: Sequence[Morpheme], sentence: str) -> bool:
-    place = words.index(word)
+def _is_certain(kind: Kind, place: int, words: Sequence[Morpheme], sentence: str) -> bool:
+    word = words[place]
     joined = any(_joins(one, number, place) for number, one in enumerate(words[:place]))
     vague = kind == "noun" and (word.surface in _UNCERTAIN_NOUNS or "助動詞語幹" in word.parts)
     is_question = any(mark in sentence for mark in "?？") or words[-1].surface == "か"

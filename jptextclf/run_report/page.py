@@ -25,6 +25,7 @@ from jptextclf.pages.html import (
 from jptextclf.probing import probe_table
 from jptextclf.run_report.figures import cell_id, figures, group_name, grouping_title
 from jptextclf.run_report.licenses import Licenses
+from jptextclf.significance import p_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +199,7 @@ def _ways(bundle: Bundle) -> Html:
     shown = found.table()
     return _together(
         table(shown.columns, shown.rows, caption=text("few.caption", n=found.n_texts, folds=found.folds)),
-        bullets(found.lines()[len(found.tried) :]),
+        bullets(found.choice_lines()),
     )
 
 
@@ -208,12 +209,7 @@ def _tests(one: ComparisonRow) -> list[str]:
         return ["–"] * 4
     difference = f"{one.against.difference:+.3f} [{one.against.low:+.3f}, {one.against.high:+.3f}]"
     tested = one.mcnemar
-    return [difference, p_value(tested.p_value), f"{tested.only_b:,}", f"{tested.only_a:,}"]
-
-
-def p_value(value: float) -> str:
-    """``0.0312 -> "0.031"``, and what is smaller than a reader can use as a bound."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return [difference, p_cell(tested.p_value), f"{tested.only_b:,}", f"{tested.only_a:,}"]
 
 
 def _labels(report: Report, drawn: dict[str, Figure]) -> Html:

@@ -54,6 +54,8 @@ _SAFE = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
 }
+_SAFE_NAMES = {name.encode() for name in (*_SAFE, "x-request-id")}
+_SAFE_PAIRS = [(name.encode(), value.encode()) for name, value in _SAFE.items()]
 
 
 class Service:
@@ -220,12 +222,8 @@ class _Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                more = {**_SAFE, "x-request-id": identity}
-                there = [(name, value) for name, value in message["headers"] if name.decode() not in more]
-                message["headers"] = [
-                    *there,
-                    *((name.encode(), value.encode()) for name, value in more.items()),
-                ]
+                there = [one for one in message["headers"] if one[0] not in _SAFE_NAMES]
+                message["headers"] = [*there, *_SAFE_PAIRS, (b"x-request-id", identity.encode())]
             await send(message)
 
         try:

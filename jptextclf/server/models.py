@@ -92,7 +92,7 @@ class Models:
         """Read all.
 
         :raises ConfigError: two have one name (``JPT-U233``)
-        :raises LicenseError: a verdict is against the use (``JPT-L010``)
+        :raises LicenseError: a verdict is against the use (``JPT-L013``)
         :raises JptextclfError: one cannot be read
         """
         names = [path.resolve().name for path in self.paths]
